@@ -73,7 +73,8 @@ int rules_parse(struct rules **rules, const char *text, size_t length, const cha
 /*
  * The config file's rules, then the environment's. config_path is the value of PREALLOCATE_CONFIG:
  * a file that must be readable; NULL: the default file, if it exists; "": no file.
- * environment_rules is the value of PREALLOCATE_RULES, or NULL.
+ * environment_rules is the value of PREALLOCATE_RULES, or NULL. Replaces what was in *rules; on
+ * error *rules is as it was.
  */
 int rules_load(struct rules **rules, const char *config_path, const char *environment_rules,
 	       struct rules_error *error);
@@ -112,9 +113,13 @@ int rule_options_check_alignment(const struct rule_options *options, int64_t req
 /* All options as the words of a rule, cut to size like snprintf; returns the full length. */
 size_t rule_options_format(const struct rule_options *options, char *buffer, size_t size);
 
+/* "zero", "keep", "off"; "lease", "assume". */
+const char *rule_mode_name(enum rule_mode mode);
+const char *rule_exclusive_name(enum rule_exclusive exclusive);
+
 /*
  * Writes a bare pattern (from a command line) as the first word of a rule: what would end or split
- * the word gets a backslash. -EINVAL if it holds a newline, -ENAMETOOLONG if it doesn't fit.
+ * the word gets a backslash. -EINVAL if it holds a newline or carriage return, -ENAMETOOLONG if it doesn't fit.
  */
 int rules_quote_pattern(const char *pattern, char *buffer, size_t size);
 

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/glob.h"
+#include "rules/list.h"
+
+#include <limits.h>
+#include <string.h>
+
+static const char *last_component(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+
+	return slash ? slash + 1 : name;
+}
+
+/* Tries rules from index count - 1 down. Apart from rules_match: it alone needs the large buffer. */
+__attribute__((noinline))
+static const struct rule *match_resolved(const struct rules *rules, size_t count, const char *last,
+					 int (*resolve)(void *context, char *buffer, size_t size),
+					 void *context)
+{
+	char path[PATH_MAX];
+	bool resolved = resolve && resolve(context, path, sizeof(path)) == 0;
+
+	while (count--) {
+		const struct rule *rule = &rules->list[count];
+
+		if (!glob_matches(rule->last, last))
+			continue;
+		if (!rule->has_slash || (resolved && glob_matches(rule->pattern, path)))
+			return rule;
+	}
+	return NULL;
+}
+
+const struct rule *rules_match(const struct rules *rules, const char *opened_name,
+			       int (*resolve)(void *context, char *buffer, size_t size),
+			       void *context)
+{
+	const char *last = last_component(opened_name);
+
+	/* A name that ends in a slash is a directory's. */
+	if (!*last)
+		return NULL;
+	for (size_t count = rules_count(rules); count > 0; count--) {
+		const struct rule *rule = &rules->list[count - 1];
+
+		if (!glob_matches(rule->last, last))
+			continue;
+		if (rule->has_slash)
+			return match_resolved(rules, count, last, resolve, context);
+		return rule;
+	}
+	return NULL;
+}
