@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * killer [-n ROUNDS] [-s SIGNAL] -w signal:N|exit:N ACKNOWLEDGED FILE COMMAND...
+ *
+ * Starts COMMAND, an appender to FILE, over and over; kills it with SIGNAL (0: it dies by itself)
+ * at a random moment while it appends, and reads FILE at once: before it is waited for, and right
+ * after. Prints how often the file was longer than what was written when death came.
+ */
+#include "records.h"
+
+#include <err.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void wait_for_appends(const struct acknowledged *ack, pid_t pid)
+{
+	for (int i = 0; i < 100000; i++) {
+		if (acknowledged_bytes(ack))
+			return;
+		usleep(200);
+	}
+	kill(pid, SIGKILL);
+	errx(98, "nothing was appended in 20 s");
+}
+
+static int is_longer(const char *path, const struct acknowledged *ack)
+{
+	struct stat st;
+	uint64_t at_most;
+
+	if (stat(path, &st) < 0)
+		return 0;
+	/* Appends go on between the two looks: generous. */
+	at_most = acknowledged_bytes(ack) + 256 * 1024;
+	return (uint64_t)st.st_size > at_most;
+}
+
+static int ended_as(int status, const char *expected)
+{
+	char how[32];
+
+	if (WIFSIGNALED(status))
+		snprintf(how, sizeof(how), "signal:%d", WTERMSIG(status));
+	else
+		snprintf(how, sizeof(how), "exit:%d", WEXITSTATUS(status));
+	if (!strcmp(how, expected))
+		return 1;
+	fprintf(stderr, "ended with %s instead of %s\n", how, expected);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int rounds = 20, signal_number = SIGKILL, option, longer = 0, wrong = 0;
+	const char *expected = NULL, *path;
+	struct acknowledged *ack;
+
+	while ((option = getopt(argc, argv, "+n:s:w:")) != -1) {
+		switch (option) {
+		case 'n': rounds = atoi(optarg); break;
+		case 's': signal_number = atoi(optarg); break;
+		case 'w': expected = optarg; break;
+		default: return 99;
+		}
+	}
+	if (argc - optind < 3 || !expected)
+		errx(99, "usage: killer -w signal:N|exit:N ACKNOWLEDGED FILE COMMAND...");
+	ack = acknowledged_map(argv[optind]);
+	path = argv[optind + 1];
+	srand((unsigned)time(NULL));
+
+	for (int round = 1; round <= rounds && !wrong; round++) {
+		int status;
+		pid_t pid;
+
+		unlink(path);
+		memset(ack, 0, sizeof(*ack));
+		pid = fork();
+		if (pid == 0) {
+			execvp(argv[optind + 2], argv + optind + 2);
+			err(127, "%s", argv[optind + 2]);
+		}
+		wait_for_appends(ack, pid);
+		usleep((useconds_t)(rand() % 15000));
+		longer += is_longer(path, ack);
+		if (signal_number) {
+			kill(pid, signal_number);
+			wrong |= file_verify(path, ack, WRITE_IN_FLIGHT);
+		}
+		waitpid(pid, &status, 0);
+		wrong |= file_verify(path, ack, WRITE_IN_FLIGHT);
+		wrong |= !ended_as(status, expected);
+		if (wrong)
+			fprintf(stderr, "in round %d of %d\n", round, rounds);
+	}
+	printf("extended %d of %d\n", longer, rounds);
+	return wrong;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Self-describing records, so that a checker can tell which byte of a file is right.
+ *
+ * Every byte follows from (writer, sequence, length), all are printable: a NUL is never ours. The
+ * writer tells in a mapped file how many of its records write(2) has returned for, so that the
+ * numbers survive its death.
+ */
+#ifndef TESTS_LIB_RECORDS_H
+#define TESTS_LIB_RECORDS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORD_MIN 40
+#define RECORD_MAX (1 << 20)
+#define WRITERS 64
+
+struct writer {
+	_Atomic uint64_t records; /* acknowledged */
+	_Atomic uint64_t bytes;
+};
+
+struct acknowledged {
+	_Atomic uint32_t shortest, longest; /* of all records in the file */
+	struct writer writers[WRITERS];
+};
+
+/* Maps the file, created where it is missing; exits with a message on failure. */
+struct acknowledged *acknowledged_map(const char *path);
+
+uint64_t acknowledged_bytes(const struct acknowledged *ack);
+
+size_t record_length(const struct acknowledged *ack, unsigned writer, uint64_t sequence);
+
+/* Fills length bytes at buffer. */
+void record_make(char *buffer, size_t length, unsigned writer, uint64_t sequence);
+
+/* What is wrong with an image of the file is printed to stderr; 0 where nothing is. */
+enum in_flight { NOTHING_IN_FLIGHT, WRITE_IN_FLIGHT };
+
+int records_verify(const char *bytes, size_t size, const struct acknowledged *before,
+		   const struct acknowledged *after, enum in_flight in_flight);
+
+/* Opens, reads and verifies. Acknowledged before the open: must be there. */
+int file_verify(const char *path, const struct acknowledged *ack, enum in_flight in_flight);
+
+#endif
