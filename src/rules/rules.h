@@ -119,7 +119,8 @@ const char *rule_exclusive_name(enum rule_exclusive exclusive);
 
 /*
  * Writes a bare pattern (from a command line) as the first word of a rule: what would end or split
- * the word gets a backslash. -EINVAL if it holds a newline or carriage return, -ENAMETOOLONG if it doesn't fit.
+ * the word gets a backslash. -EINVAL if it holds a newline or carriage return, -ENAMETOOLONG if it
+ * doesn't fit.
  */
 int rules_quote_pattern(const char *pattern, char *buffer, size_t size);
 

@@ -16,7 +16,7 @@ int size_parse(const char *text, int64_t *bytes);
 int duration_parse(const char *text, int64_t *nanoseconds);
 
 /* The shortest text that size_parse, or duration_parse, reads back exactly. */
-#define SIZE_TEXT_MAX 24
+#define SIZE_TEXT_MAX 32
 void size_format(int64_t bytes, char text[static SIZE_TEXT_MAX]);
 void duration_format(int64_t nanoseconds, char text[static SIZE_TEXT_MAX]);
 
