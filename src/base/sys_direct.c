@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/sys.h"
+
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+struct sys sys = {
+	.close = close,
+	.fcntl = fcntl,
+	.ioctl = ioctl,
+	.fstat = fstat,
+	.fstatat = fstatat,
+	.lseek = lseek,
+	.pread = pread,
+	.write = write,
+	.pwritev = pwritev,
+	.ftruncate = ftruncate,
+	.fallocate = fallocate,
+	.futimens = futimens,
+	.fchmod = fchmod,
+	.clone = clone,
+	.sendmsg = sendmsg,
+};

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What each thread knows about itself, and the signals it may hold back. */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct thread_state {
+	uint32_t id;         /* gettid(2); 0: not asked yet, or not since a fork */
+	const void *in_gate; /* the gate whose shared side this thread holds, or NULL */
+	struct owner_hold *held; /* the owner locks it holds, innermost first */
+	unsigned int suspended;	 /* how many nested owner_suspend_all are open */
+};
+
+extern __thread struct thread_state thread_state;
+
+/* gettid(2), asked once. Async-signal-safe. */
+uint32_t thread_id(void);
+
+/* In a fork's child: this thread has another id, and holds nothing. */
+void thread_reset(void);
+
+/*
+ * Holds back every signal, so that no handler runs inside a section that must not be nested.
+ * Async-signal-safe; nests, each block with its own saved set.
+ */
+void signals_block(sigset_t *saved);
+void signals_restore(const sigset_t *saved);
+
+/*
+ * Makes the calling thread deaf to pthread_cancel, as everything that holds a lock must be; the
+ * request stays pending. Returns what cancel_restore wants.
+ */
+int cancel_disable(void);
+void cancel_restore(int saved);
+
+#endif

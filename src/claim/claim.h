@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The library's side of the claim: starting a guardian at the first claim, handing descriptions to
+ * it, and asking it to extend and to settle. Every function returns 0 or -errno, may be called from
+ * any thread and from a signal handler, and leaves errno alone.
+ */
+#ifndef CLAIM_CLAIM_H
+#define CLAIM_CLAIM_H
+
+#include "claim/protocol.h"
+#include "claim/slot.h"
+
+#include <stdbool.h>
+
+/* The guardian's program; called once at start. */
+void claim_init(const char *guardian_path);
+
+/*
+ * Takes the claim on the description behind fd and extends the file for a write of [offset, end).
+ * *slot is filled in at the first time and is then the description's until claim_slot_free.
+ * request: all but verb and slot. -EBUSY: barred (see claim_bar).
+ */
+int claim_take(struct claim_slot **slot, int fd, struct claim_request *request);
+
+/* Extends a claimed file further. On any error the file has been settled. */
+int claim_extend(struct claim_slot *slot, struct claim_request *request);
+
+/* Settles and lets go; the guardian has closed its copy of the description when this returns. */
+int claim_settle(struct claim_slot *slot);
+void claim_slot_free(struct claim_slot *slot);
+
+/*
+ * Settles everything, and nothing is extended until claim_unbar: around fork and all else that may
+ * share a description. Nests.
+ */
+void claim_bar(void);
+void claim_unbar(void);
+
+/* Settles everything and sends the guardian away. */
+void claim_leave(void);
+
+/* In a fork's child: the guardian, its memory and its socket are the parent's. */
+void claim_forget(void);
+
+/*
+ * The guardian has ended without being asked to: what was extended is still so, under a lease that
+ * nobody answers. True once for each guardian that was lost; the caller settles all its files.
+ */
+bool claim_guardian_was_lost(void);
+bool claim_is_lost(void);
+
+/* Descriptors of ours that the program must not close or replace; -1: none. */
+int claim_socket(void);
+
+/* The program wants our descriptor's number: takes another one. */
+void claim_move_socket(int fd);
+
+#endif

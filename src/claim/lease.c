@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "claim/lease.h"
+
+#include "base/sys.h"
+#include "base/thread.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
+
+int lease_take(int fd, int signal)
+{
+	struct f_owner_ex owner = {.type = F_OWNER_TID, .pid = (pid_t)thread_id()};
+	int ret;
+
+	/* Before the lease: without an owner the kernel would take this process, with SIGIO. */
+	if (sys.fcntl(fd, F_SETSIG, signal) < 0 || sys.fcntl(fd, F_SETOWN_EX, &owner) < 0)
+		return -errno;
+	if (sys.fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+		return 0;
+	ret = -errno;
+	lease_release(fd);
+	return ret;
+}
+
+void lease_release(int fd)
+{
+	struct f_owner_ex nobody = {.type = F_OWNER_PID, .pid = 0};
+
+	sys.fcntl(fd, F_SETLEASE, F_UNLCK);
+	sys.fcntl(fd, F_SETSIG, 0);
+	sys.fcntl(fd, F_SETOWN_EX, &nobody);
+}
+
+bool lease_is_challenged(int fd)
+{
+	return sys.fcntl(fd, F_GETLEASE) != F_WRLCK;
+}
+
+bool lease_is_trusted(const struct statfs *fs)
+{
+	switch ((unsigned long)fs->f_type) {
+	case EXT4_SUPER_MAGIC: /* ext2 and ext3 too */
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+	case OVERLAYFS_SUPER_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool space_is_freed_by_cut(const struct statfs *fs)
+{
+	return (unsigned long)fs->f_type != BTRFS_SUPER_MAGIC;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The lease of fcntl(2): the proof that no other open file description of the file exists. */
+#ifndef CLAIM_LEASE_H
+#define CLAIM_LEASE_H
+
+#include <stdbool.h>
+
+struct statfs;
+
+/*
+ * Takes a write lease on the description. A challenge (open(2) or truncate(2) by anybody) sends
+ * signal to the calling thread. 0, -EAGAIN: somebody else has the file open, -EACCES: not ours,
+ * -EINVAL: this filesystem has none, or another -errno.
+ */
+int lease_take(int fd, int signal);
+
+/* Gives the lease back and forgets the owner and the signal: challengers go on. */
+void lease_release(int fd);
+
+/* Somebody waits, or the kernel has already taken the lease away. */
+bool lease_is_challenged(int fd);
+
+/*
+ * Does a lease on this filesystem hold for everybody? On FUSE and network filesystems it is a
+ * matter of this machine alone. The list is of those where it was tried.
+ */
+bool lease_is_trusted(const struct statfs *fs);
+
+/*
+ * Cutting a preallocated extent gives nothing back on btrfs: the extent stays whole until none of
+ * it is in use.
+ */
+bool space_is_freed_by_cut(const struct statfs *fs);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the library asks of its guardian: one SOCK_SEQPACKET message each, one answer each. */
+#ifndef CLAIM_PROTOCOL_H
+#define CLAIM_PROTOCOL_H
+
+#include "filter/filter.h"
+
+#include <stdint.h>
+
+#define GUARDIAN_SOCKET 3 /* the guardian's end, from its start */
+
+enum claim_verb {
+	CLAIM_HELLO,	  /* carries the memfd and a pidfd of the program */
+	CLAIM_TAKE,	  /* carries the description: take the claim and extend for [offset, end) */
+	CLAIM_EXTEND,	  /* extend for [offset, end); on failure the file is settled */
+	CLAIM_SETTLE,	  /* settle and let go of one description */
+	CLAIM_SETTLE_ALL, /* of all */
+	CLAIM_LEAVE,	  /* settle all and exit */
+};
+
+#define CLAIM_APPEND 1u	  /* the description has O_APPEND */
+#define CLAIM_READABLE 2u /* it isn't O_WRONLY */
+#define CLAIM_ASSUME 4u	  /* exclusive=assume: no lease */
+
+struct claim_request {
+	uint32_t verb;
+	uint32_t slot;
+	uint32_t flags;	    /* CLAIM_TAKE: CLAIM_APPEND... */
+	uint32_t min_free;  /* percent of the filesystem that is never taken */
+	int64_t offset, end;
+	int64_t max_end;    /* RLIMIT_FSIZE of the program, or INT64_MAX */
+	int64_t idle;	    /* ns */
+	struct filter_options options;
+};
+
+struct claim_answer {
+	int32_t result; /* 0 or -errno */
+};
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "claim/settle.h"
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "recovery/tail.h"
+
+#include <errno.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+static int64_t op_getlength(void *file)
+{
+	const struct claimed *claimed = file;
+	struct stat st;
+
+	return sys.fstat(claimed->fd, &st) < 0 ? -errno : st.st_size;
+}
+
+static int op_allocate(void *file, int64_t offset, int64_t bytes)
+{
+	const struct claimed *claimed = file;
+
+	/* Mode 0: can't wipe a byte that someone we don't see has just put there. */
+	while (sys.fallocate(claimed->fd, 0, offset, bytes) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static int op_truncate(void *file, int64_t length)
+{
+	const struct claimed *claimed = file;
+
+	while (sys.ftruncate(claimed->fd, length) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
+{
+	const struct claimed *claimed = file;
+
+	return tail_data_end(claimed->fd, claimed->readable, data_end, file_end);
+}
+
+static int64_t op_headroom(void *file)
+{
+	const struct claimed *claimed = file;
+	struct statfs fs;
+	uint64_t kept;
+
+	if (fstatfs(claimed->fd, &fs) < 0 || fs.f_blocks == 0)
+		return INT64_MAX;
+	kept = fs.f_blocks / 100 * claimed->min_free;
+	if (fs.f_bavail <= kept)
+		return 0;
+	if ((fs.f_bavail - kept) > (uint64_t)INT64_MAX / (uint64_t)fs.f_bsize)
+		return INT64_MAX;
+	return (int64_t)((fs.f_bavail - kept) * (uint64_t)fs.f_bsize);
+}
+
+static const struct file_ops ops = {
+	.getlength = op_getlength,
+	.allocate = op_allocate,
+	.truncate = op_truncate,
+	.tail_data_end = op_tail_data_end,
+	.headroom = op_headroom,
+};
+
+static void set_append(const struct claimed *claimed, bool on)
+{
+	int flags;
+
+	if (!claimed->append)
+		return;
+	flags = sys.fcntl(claimed->fd, F_GETFL);
+	sys.fcntl(claimed->fd, F_SETFL, on ? flags | O_APPEND : flags & ~O_APPEND);
+}
+
+static bool append_is_cleared(const struct claimed *claimed)
+{
+	return !claimed->append || !(sys.fcntl(claimed->fd, F_GETFL) & O_APPEND);
+}
+
+/* Our own changes of the size leave no trace in mtime (ctime can't be set back). */
+static void restore_mtime(const struct claimed *claimed, const struct stat *before)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, before->st_mtim};
+
+	sys.futimens(claimed->fd, times);
+}
+
+int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t max_end)
+{
+	struct claim_slot *slot = claimed->slot;
+	struct filter_positions positions;
+	struct filter_options options = claimed->options;
+	bool engaged = slot_is_extended(slot);
+	int64_t started = clock_now();
+	struct stat before;
+	int ret;
+
+	if (sys.fstat(claimed->fd, &before) < 0)
+		return -errno;
+	if (claimed->piecemeal)
+		options.prealloc_size = 0;
+	atomic_fetch_add(&slot->sequence, 1);
+
+	/* Worked on a copy: until the size is what the slot says, nobody may go by the slot. */
+	atomic_init(&positions.data_end, atomic_load(&slot->positions.data_end));
+	atomic_init(&positions.file_end, atomic_load(&slot->positions.file_end));
+	ret = engaged ? 0 : filter_engage(&positions, &ops, claimed);
+	if (ret == 0 && !engaged) {
+		set_append(claimed, false);
+		if (!append_is_cleared(claimed))
+			ret = -EPERM; /* an append-only inode (chattr +a) */
+	}
+	if (ret == 0) {
+		ret = filter_handle_write(&positions, &options, &ops, claimed, offset, end,
+					  max_end);
+		restore_mtime(claimed, &before);
+	}
+	if (ret == 0 || engaged) {
+		int64_t was = engaged ? atomic_load(&slot->positions.file_end)
+				      : atomic_load(&positions.data_end);
+
+		atomic_fetch_add(&slot->bytes_extended,
+				 (uint64_t)(atomic_load(&positions.file_end) - was));
+		atomic_store(&slot->positions.file_end, atomic_load(&positions.file_end));
+		atomic_store(&slot->positions.data_end, atomic_load(&positions.data_end));
+	} else {
+		set_append(claimed, true);
+	}
+	if (ret == 0)
+		atomic_fetch_add(&slot->extensions, 1);
+	atomic_fetch_add(&slot->extend_ns, (uint64_t)(clock_now() - started));
+	atomic_fetch_add(&slot->sequence, 1);
+	return ret;
+}
+
+/* A KEEP_SIZE allocation of the program's own went with the cut. */
+static void restore_program_keep(const struct claimed *claimed, int64_t size)
+{
+	int64_t keep_end = atomic_load(&claimed->slot->program_keep_end);
+
+	if (keep_end > size)
+		sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, size, keep_end - size);
+}
+
+int claimed_settle(struct claimed *claimed, enum settle_reason reason)
+{
+	struct claim_slot *slot = claimed->slot;
+	struct stat before;
+	int64_t covered = 0;
+	int ret;
+
+	if (!slot_is_extended(slot))
+		return 0;
+	atomic_fetch_add(&slot->sequence, 1);
+	ret = sys.fstat(claimed->fd, &before) < 0 ? -errno : 0;
+	if (ret == 0) {
+		ret = filter_settle(&slot->positions, &ops, claimed, &covered);
+		restore_program_keep(claimed, atomic_load(&slot->positions.data_end));
+		restore_mtime(claimed, &before);
+	}
+	set_append(claimed, true);
+	atomic_fetch_add(&slot->covered, (uint64_t)covered);
+	atomic_fetch_add(&slot->settles, 1);
+	atomic_store(&slot->settled_at, clock_now());
+	atomic_store(&slot->reason, reason);
+	filter_disengage(&slot->positions);
+	atomic_fetch_add(&slot->sequence, 1);
+	return ret;
+}
+
+/*
+ * f_pos moves when the write is done, by what it wrote (vfs_write), and a stopped or dying thread
+ * stops only on its way out of the kernel: the offset of a write(2) is exact. For a pwrite the
+ * bytes have to tell. Where we can't read them, the append counts as done, which is by far the
+ * likelier (the thread would have to be stopped within the few instructions before the call).
+ */
+void claimed_catch_up(struct claimed *claimed)
+{
+	struct claim_slot *slot = claimed->slot;
+	int64_t start = atomic_load(&slot->intent_start);
+	int64_t end = atomic_load(&slot->intent_end);
+	int64_t done = start;
+
+	switch (atomic_load(&slot->intent)) {
+	case INTENT_AT_POSITION:
+		done = sys.lseek(claimed->fd, 0, SEEK_CUR);
+		if (done > end)
+			done = end;
+		break;
+	case INTENT_AT_OFFSET:
+		done = claimed->readable ? tail_data_end(claimed->fd, true, start, end) : end;
+		break;
+	default:
+		return;
+	}
+	if (done > start)
+		filter_wrote(&slot->positions, done);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The two changes of a claimed file's real size: extend and settle. The guardian makes them; the
+ * library itself only when it has lost its guardian.
+ */
+#ifndef CLAIM_SETTLE_H
+#define CLAIM_SETTLE_H
+
+#include "claim/slot.h"
+
+struct claimed {
+	int fd;
+	bool readable;
+	bool append;	   /* the program sees O_APPEND; cleared while extended */
+	bool piecemeal;	   /* btrfs: pieces of prealloc_align only */
+	uint32_t min_free; /* percent */
+	struct filter_options options;
+	struct claim_slot *slot;
+};
+
+/*
+ * With the slot's lock held and the claim certain. The file gets extended for a write of
+ * [offset, end), or stays as it was: returns 0, or -errno of filter_handle_write.
+ */
+int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t max_end);
+
+/*
+ * With the slot's lock held: the file becomes an ordinary one again, with the size, mtime and flags
+ * that the program knows. 0, or -errno when the tail could not be cut (it stays; nothing is lost).
+ */
+int claimed_settle(struct claimed *claimed, enum settle_reason reason);
+
+/*
+ * The lock was taken over from a dead or stopped owner: counts what its append has already
+ * written, so that the settle keeps it.
+ */
+void claimed_catch_up(struct claimed *claimed);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the program's library and its guardian share about each claimed file: a memfd that both map.
+ */
+#ifndef CLAIM_SLOT_H
+#define CLAIM_SLOT_H
+
+#include "base/lock.h"
+#include "filter/filter.h"
+
+#include <stdint.h>
+
+/* Owner id of the guardian in a slot's lock; above every thread id (PID_MAX_LIMIT is 2^22). */
+#define GUARDIAN_OWNER OWNER_MASK
+
+/* Why an extended file was settled. */
+enum settle_reason {
+	SETTLED_NOT,	    /* never */
+	SETTLED_ASKED,	    /* the library asked */
+	SETTLED_CHALLENGED, /* somebody opened or truncated the file */
+	SETTLED_IDLE,	    /* no append for the rule's idle time */
+	SETTLED_FAILED,	    /* an extension failed */
+	SETTLED_DEATH,	    /* the program ended */
+	SETTLED_LOST,	    /* the guardian ended */
+};
+
+/* What the lock's owner is about to do to the file; read when the lock is taken over. */
+enum slot_intent {
+	INTENT_NONE,	 /* nothing past data_end: reads, seeks, overwrites */
+	INTENT_AT_OFFSET, /* pwrite up to intent_end */
+	INTENT_AT_POSITION, /* write(2): the description's offset tells how far it came */
+};
+
+struct claim_slot {
+	/* Odd while the guardian changes the real size. What was read meanwhile is to be read again. */
+	_Atomic uint32_t sequence;
+
+	/*
+	 * Held over every append, and over every use of the description's offset, while the file is
+	 * extended; by the guardian over every change of the real size.
+	 */
+	owner_lock lock;
+
+	/*
+	 * The guardian waits for the lock: others stay back until it has it, or a busy appender
+	 * would keep it out.
+	 */
+	_Atomic uint32_t wanted;
+
+	/* Known (>= 0) exactly while the file is extended. Set and unset by the guardian only. */
+	struct filter_positions positions;
+
+	/* Valid while the lock is held by a thread of the program. */
+	_Atomic int64_t intent_start;
+	_Atomic int64_t intent_end;
+	_Atomic uint32_t intent;
+
+	/* enum settle_reason of the last settle, and when (CLOCK_MONOTONIC, ns). */
+	_Atomic uint32_t reason;
+	_Atomic int64_t settled_at;
+
+	/* A KEEP_SIZE allocation of the program's own ends here: put back after a cut. 0: none. */
+	_Atomic int64_t program_keep_end;
+
+	/* Counts for the report; bytes of unseen writers that a settle has found and kept. */
+	_Atomic uint64_t extensions, bytes_extended, settles, challenges, covered;
+	_Atomic uint64_t extend_ns;
+};
+
+#define CLAIM_SLOTS 16384
+
+struct claim_shared {
+	/*
+	 * The guardian's thread id; the kernel sets FUTEX_OWNER_DIED in it when the guardian dies
+	 * (get_robust_list(2)), so that every append sees it without a system call.
+	 */
+	_Atomic uint32_t guardian;
+	_Alignas(64) struct claim_slot slots[CLAIM_SLOTS];
+};
+
+/* A slot that is never extended: of every file that isn't claimed. Read-only. */
+extern struct claim_slot slot_none;
+
+static inline bool slot_is_extended(const struct claim_slot *slot)
+{
+	return atomic_load_explicit(&slot->positions.data_end, memory_order_acquire) >= 0;
+}
+
+/* The guardian lives; without one (the slot of a file that isn't claimed) there is none to die. */
+bool shared_guardian_lives(const struct claim_shared *shared);
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "guardian/claims.h"
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "claim/lease.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define LONGEST_PATIENCE NS_PER_S
+
+struct claim {
+	struct claimed claimed; /* claimed.slot NULL: not in use */
+	bool leased;		/* false: exclusive=assume */
+	bool freeze_doubt;	/* we were away so long that the lease may have been broken */
+	int64_t idle;		/* ns */
+	int64_t seen_data_end;	/* at the last look, and since when it hasn't moved */
+	int64_t unmoved_since;
+	uint32_t place; /* in active[] */
+};
+
+static struct claim claims[CLAIM_SLOTS];
+static uint32_t active[CLAIM_SLOTS]; /* the slots in use, in no order */
+static uint32_t active_count;
+static int64_t shortest_idle = LONGEST_PATIENCE; /* of those that were ever active */
+
+static void activate(uint32_t slot)
+{
+	claims[slot].place = active_count;
+	active[active_count++] = slot;
+}
+
+static void deactivate(uint32_t slot)
+{
+	uint32_t last = active[--active_count];
+
+	active[claims[slot].place] = last;
+	claims[last].place = claims[slot].place;
+	claims[slot].claimed.slot = NULL;
+}
+
+/* Lets go of the description: challengers go on, flock and unlinked space are the program's. */
+static void let_go(struct claim *claim)
+{
+	uint32_t slot = active[claim->place];
+
+	if (claim->leased)
+		lease_release(claim->claimed.fd);
+	close(claim->claimed.fd);
+	deactivate(slot);
+}
+
+/*
+ * The kernel breaks a challenged lease by force after lease-break-time, and F_GETLEASE answers the
+ * same before and after. /proc/locks still has a line of ours while we hold it. The inode number
+ * may be another there (overlayfs), so: as many lines as we have leases.
+ */
+static bool leases_are_all_held(void)
+{
+	char line[256];
+	uint32_t leases = 0, lines = 0;
+	FILE *locks = fopen("/proc/locks", "re");
+	int pid;
+
+	if (!locks)
+		return false;
+	while (fgets(line, sizeof(line), locks))
+		if (sscanf(line, "%*d: LEASE %*s %*s %d", &pid) == 1 && pid == getpid())
+			lines++;
+	fclose(locks);
+	for (uint32_t i = 0; i < active_count; i++)
+		leases += claims[active[i]].leased;
+	return lines >= leases;
+}
+
+static void settle(struct guardian *guardian, struct claim *claim, enum settle_reason reason)
+{
+	struct claimed *claimed = &claim->claimed;
+
+	owner_lock_slot(claimed, &guardian->program);
+	if (claim->leased && claim->freeze_doubt && !leases_are_all_held() &&
+	    lease_take(claimed->fd, CHALLENGE_SIGNAL) < 0) {
+		/* Whoever has the file open may have written behind our tail: it stays. */
+		atomic_fetch_add(&claimed->slot->sequence, 1);
+		filter_disengage(&claimed->slot->positions);
+		atomic_fetch_add(&claimed->slot->sequence, 1);
+	} else {
+		claimed_settle(claimed, reason);
+	}
+	if (reason == SETTLED_CHALLENGED)
+		atomic_fetch_add(&claimed->slot->challenges, 1);
+	owner_unlock_slot(claimed);
+	let_go(claim);
+}
+
+static int prepare(struct claim *claim, const struct claim_request *request, int fd)
+{
+	struct statfs fs;
+	bool assume = request->flags & CLAIM_ASSUME;
+	int ret;
+
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (!assume && !lease_is_trusted(&fs))
+		return -EOPNOTSUPP;
+	claim->leased = !assume;
+	claim->freeze_doubt = false;
+	claim->claimed.piecemeal = !space_is_freed_by_cut(&fs);
+	if (assume)
+		return 0;
+	ret = lease_take(fd, CHALLENGE_SIGNAL);
+	return ret;
+}
+
+int claims_take(struct guardian *guardian, const struct claim_request *request, int fd)
+{
+	struct claim *claim;
+	struct claimed *claimed;
+	int ret;
+
+	if (request->slot >= CLAIM_SLOTS || claims[request->slot].claimed.slot) {
+		close(fd);
+		return -EINVAL;
+	}
+	claim = &claims[request->slot];
+	claimed = &claim->claimed;
+	ret = prepare(claim, request, fd);
+	if (ret < 0) {
+		close(fd);
+		return ret;
+	}
+	claimed->fd = fd;
+	claimed->slot = &guardian->shared->slots[request->slot];
+	claimed->readable = request->flags & CLAIM_READABLE;
+	claimed->append = request->flags & CLAIM_APPEND;
+	claimed->min_free = request->min_free;
+	claimed->options = request->options;
+	claim->idle = request->idle;
+	claim->seen_data_end = -1;
+	if (claim->idle < shortest_idle)
+		shortest_idle = claim->idle;
+	activate(request->slot);
+
+	owner_lock_slot(claimed, &guardian->program);
+	ret = claimed_extend(claimed, request->offset, request->end, request->max_end);
+	owner_unlock_slot(claimed);
+	if (ret < 0)
+		let_go(claim);
+	return ret;
+}
+
+int claims_extend(struct guardian *guardian, const struct claim_request *request)
+{
+	struct claim *claim;
+	int ret;
+
+	/* Settled meanwhile: the library looks again. */
+	if (request->slot >= CLAIM_SLOTS || !claims[request->slot].claimed.slot)
+		return -ESTALE;
+	claim = &claims[request->slot];
+	if (claim->leased && lease_is_challenged(claim->claimed.fd)) {
+		settle(guardian, claim, SETTLED_CHALLENGED);
+		return -EAGAIN;
+	}
+	owner_lock_slot(&claim->claimed, &guardian->program);
+	ret = claimed_extend(&claim->claimed, request->offset, request->end, request->max_end);
+	owner_unlock_slot(&claim->claimed);
+	if (ret < 0)
+		settle(guardian, claim, SETTLED_FAILED);
+	return ret;
+}
+
+void claims_settle(struct guardian *guardian, uint32_t slot, enum settle_reason reason)
+{
+	if (slot < CLAIM_SLOTS && claims[slot].claimed.slot)
+		settle(guardian, &claims[slot], reason);
+}
+
+void claims_settle_all(struct guardian *guardian, enum settle_reason reason)
+{
+	while (active_count > 0)
+		settle(guardian, &claims[active[active_count - 1]], reason);
+}
+
+static bool is_idle(struct claim *claim, int64_t now)
+{
+	int64_t data_end = atomic_load(&claim->claimed.slot->positions.data_end);
+
+	if (data_end != claim->seen_data_end) {
+		claim->seen_data_end = data_end;
+		claim->unmoved_since = now;
+		return false;
+	}
+	return now - claim->unmoved_since >= claim->idle;
+}
+
+void claims_look(struct guardian *guardian)
+{
+	int64_t now = clock_now();
+	bool doubt = active_count > 0 && now - guardian->last_look > guardian->lease_break_ns / 2;
+
+	/* Backwards: settling moves the last one into the freed place. */
+	for (uint32_t i = active_count; i > 0; i--) {
+		struct claim *claim = &claims[active[i - 1]];
+
+		claim->freeze_doubt |= doubt;
+		if (claim->leased && lease_is_challenged(claim->claimed.fd))
+			settle(guardian, claim, SETTLED_CHALLENGED);
+		else if (is_idle(claim, now))
+			settle(guardian, claim, SETTLED_IDLE);
+	}
+	guardian->last_look = clock_now();
+}
+
+int claims_patience(void)
+{
+	return active_count == 0 ? -1 : (int)(shortest_idle / 4 / NS_PER_MS) + 1;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The claims that this guardian holds for its program. */
+#ifndef GUARDIAN_CLAIMS_H
+#define GUARDIAN_CLAIMS_H
+
+#include "claim/protocol.h"
+#include "guardian/owner.h"
+
+/* The signals of a challenged lease; the second comes when the queue of the first is full. */
+#define CHALLENGE_SIGNAL SIGRTMIN
+#define CHALLENGE_OVERFLOW SIGIO
+
+struct guardian {
+	struct claim_shared *shared;
+	struct program program;
+	int64_t lease_break_ns; /* after this the kernel takes a challenged lease away */
+	int64_t last_look;	/* when the claims were last looked at */
+};
+
+/* Takes over fd, whatever the result. 0 or -errno as the library's answer. */
+int claims_take(struct guardian *guardian, const struct claim_request *request, int fd);
+int claims_extend(struct guardian *guardian, const struct claim_request *request);
+void claims_settle(struct guardian *guardian, uint32_t slot, enum settle_reason reason);
+void claims_settle_all(struct guardian *guardian, enum settle_reason reason);
+
+/* Settles those that are challenged, and those that have been idle for long enough. */
+void claims_look(struct guardian *guardian);
+
+/* How long claims_look can wait, in ms for poll(2): -1 without claims. */
+int claims_patience(void);
+
+#endif

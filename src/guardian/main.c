@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guardian: holds the claims of one program, and answers for it while it sleeps, is stopped, or
+ * is dead. Started by the library (src/claim/spawn.c); it has nothing of the program but a socket,
+ * the shared memory and the descriptions it was handed.
+ */
+#include "base/clock.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "guardian/claims.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static struct guardian guardian;
+static int pidfd = -1;
+
+/* The kernel's struct robust_list_head (get_robust_list(2)), with one entry. */
+static struct robust {
+	struct robust *next;
+	long futex_offset;
+	struct robust *pending;
+	struct robust *entry;
+} robust;
+
+/* From now on our death, whatever the cause, sets FUTEX_OWNER_DIED in the shared memory. */
+static int register_life(void)
+{
+	robust.entry = (struct robust *)&robust; /* the list ends where it began */
+	robust.next = (struct robust *)&robust.entry;
+	robust.futex_offset = (long)((char *)&guardian.shared->guardian - (char *)&robust.entry);
+	atomic_store(&guardian.shared->guardian, thread_id());
+	return syscall(SYS_set_robust_list, &robust, offsetof(struct robust, entry)) < 0 ? -errno : 0;
+}
+
+static int map_shared(int memfd)
+{
+	void *shared = mmap(NULL, sizeof(*guardian.shared), PROT_READ | PROT_WRITE, MAP_SHARED,
+			    memfd, 0);
+
+	close(memfd);
+	if (shared == MAP_FAILED)
+		return -errno;
+	guardian.shared = shared;
+	return register_life();
+}
+
+static int64_t lease_break_time(void)
+{
+	FILE *file = fopen("/proc/sys/fs/lease-break-time", "re");
+	int seconds = 45; /* the kernel's default */
+
+	if (file) {
+		if (fscanf(file, "%d", &seconds) != 1)
+			seconds = 45;
+		fclose(file);
+	}
+	return seconds * NS_PER_S;
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	/* What the program ignored or blocked came along with exec. */
+	for (int i = 1; i < SIGRTMIN; i++)
+		signal(i, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigfillset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	signal(CHALLENGE_OVERFLOW, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, CHALLENGE_SIGNAL);
+	sigaddset(&set, CHALLENGE_OVERFLOW);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void raise_limits(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	/* Whether the program may write that far is checked in its own name (max_end). */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_FSIZE, &limit);
+	}
+}
+
+static int answer(int result)
+{
+	struct claim_answer message = {.result = result};
+
+	return send(GUARDIAN_SOCKET, &message, sizeof(message), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int obey(const struct claim_request *request, const int *fds, size_t count)
+{
+	switch (request->verb) {
+	case CLAIM_HELLO:
+		if (count != 2 || guardian.shared)
+			return -EINVAL;
+		pidfd = fds[1];
+		return map_shared(fds[0]);
+	case CLAIM_TAKE:
+		return count == 1 ? claims_take(&guardian, request, fds[0]) : -EMFILE;
+	case CLAIM_EXTEND:
+		return claims_extend(&guardian, request);
+	case CLAIM_SETTLE:
+		claims_settle(&guardian, request->slot, SETTLED_ASKED);
+		return 0;
+	case CLAIM_SETTLE_ALL:
+	case CLAIM_LEAVE:
+		claims_settle_all(&guardian, SETTLED_ASKED);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* False: the program has let go of us. */
+static bool serve(void)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(2 * sizeof(int))];
+	} control;
+	struct claim_request request;
+	struct iovec iov = {&request, sizeof(request)};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+				 .msg_controllen = sizeof(control)};
+	struct cmsghdr *header;
+	int fds[2] = {-1, -1};
+	size_t count = 0;
+	ssize_t got = recvmsg(GUARDIAN_SOCKET, &message, MSG_CMSG_CLOEXEC);
+
+	if (got < 0)
+		return errno == EINTR || errno == EAGAIN;
+	if (got != sizeof(request))
+		return false;
+	header = CMSG_FIRSTHDR(&message);
+	if (header && header->cmsg_type == SCM_RIGHTS) {
+		count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(fds, CMSG_DATA(header), count * sizeof(int));
+	}
+	return answer(obey(&request, fds, count)) == 0 && request.verb != CLAIM_LEAVE;
+}
+
+static bool program_has_ended(void)
+{
+	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+
+	return pidfd < 0 || poll(&poll_fd, 1, 0) == 1;
+}
+
+static void watch(int signals)
+{
+	for (;;) {
+		struct pollfd poll_fds[2] = {{.fd = GUARDIAN_SOCKET, .events = POLLIN},
+					     {.fd = signals, .events = POLLIN}};
+		struct signalfd_siginfo info;
+		bool look;
+
+		if (poll(poll_fds, 2, claims_patience()) < 0 && errno != EINTR)
+			return;
+		look = clock_now() - guardian.last_look >= claims_patience() * NS_PER_MS;
+		/* Any signal means a look at every claim: si_fd may be a number used anew. */
+		while (read(signals, &info, sizeof(info)) > 0)
+			look = true;
+		if (look)
+			claims_look(&guardian);
+		if ((poll_fds[0].revents & (POLLIN | POLLHUP | POLLERR)) && !serve())
+			return;
+	}
+}
+
+int main(void)
+{
+	struct ucred peer;
+	socklen_t length = sizeof(peer);
+	int signals;
+
+	if (getsockopt(GUARDIAN_SOCKET, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) {
+		fputs("preallocate-guardian: is started by libpreallocate.so alone\n", stderr);
+		return 125;
+	}
+	syscall(SYS_close_range, GUARDIAN_SOCKET + 1, ~0U, 0);
+	for (int fd = 0; fd < GUARDIAN_SOCKET; fd++)
+		close(fd);
+	for (int fd = 0; fd < GUARDIAN_SOCKET; fd++)
+		if (open("/dev/null", O_RDWR) != fd)
+			break;
+	signals = open_signals();
+	raise_limits();
+	guardian.program.pid = peer.pid;
+	guardian.lease_break_ns = lease_break_time();
+	guardian.last_look = clock_now();
+	watch(signals);
+	guardian.program.ended = program_has_ended();
+	guardian.program.detached = true;
+	claims_settle_all(&guardian, guardian.program.ended ? SETTLED_DEATH : SETTLED_ASKED);
+	return 0;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "guardian/owner.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* How long a running owner may hold the lock before we ask what has become of it. */
+#define PATIENCE NS_PER_MS
+
+/*
+ * A thread that is in one of the states, or gone. proc_pid_stat(5): T stopped, t traced to a halt,
+ * Z and X dead, S asleep, D inside a write to disk and not to be interrupted. The state follows
+ * the last closing bracket (a thread's name may hold brackets).
+ */
+static bool thread_stands_still(pid_t pid, uint32_t thread, const char *states)
+{
+	char path[64], stat[512];
+	const char *state;
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%u/stat", (int)pid, thread);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT && access("/proc/self/stat", F_OK) == 0;
+	got = read(fd, stat, sizeof(stat) - 1);
+	close(fd);
+	if (got <= 0)
+		return errno == ESRCH;
+	stat[got] = '\0';
+	state = strrchr(stat, ')');
+	return state && state[1] == ' ' && strchr(states, state[2]);
+}
+
+static void announce(struct claim_slot *slot, uint32_t wanted)
+{
+	atomic_store(&slot->wanted, wanted);
+	if (!wanted)
+		syscall(SYS_futex, &slot->wanted, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void owner_lock_slot(struct claimed *claimed, const struct program *program)
+{
+	struct claim_slot *slot = claimed->slot;
+	int64_t since = 0;
+
+	if (owner_trylock(&slot->lock, GUARDIAN_OWNER))
+		return;
+	announce(slot, 1);
+	while (!owner_trylock(&slot->lock, GUARDIAN_OWNER)) {
+		uint32_t owner = owner_of(&slot->lock);
+		bool still = false;
+
+		if (owner == 0)
+			continue;
+		if (!since)
+			since = clock_now();
+		if (program->ended)
+			still = true;
+		else if (clock_now() - since > PATIENCE)
+			still = thread_stands_still(program->pid, owner, "TtZXx");
+		if (program->detached && clock_now() - since > NS_PER_S)
+			still |= thread_stands_still(program->pid, owner, "TtZXxS");
+		if (owner_take_over(&slot->lock, owner, GUARDIAN_OWNER, !still)) {
+			claimed_catch_up(claimed);
+			break;
+		}
+		owner_wait(&slot->lock, PATIENCE);
+	}
+	announce(slot, 0);
+}
+
+void owner_unlock_slot(struct claimed *claimed)
+{
+	owner_unlock(&claimed->slot->lock, GUARDIAN_OWNER);
+}

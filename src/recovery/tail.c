@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "recovery/tail.h"
+
+#include "base/sys.h"
+
+#include <errno.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CHUNK 65536
+#define PAGE INT64_C(4096)
+#define FIEMAP_EXTENTS 32
+
+#ifndef SYS_cachestat
+#define SYS_cachestat 451 /* Linux 6.5, the same number on every architecture */
+#endif
+
+struct cache_range {
+	uint64_t offset, bytes;
+};
+
+struct cache_state {
+	uint64_t cached, dirty, writeback, evicted, recently_evicted; /* pages */
+};
+
+/* Nothing of [from, to) is in the page cache. False also when the kernel can't tell. */
+static bool is_uncached(int fd, int64_t from, int64_t to)
+{
+	struct cache_range range = {(uint64_t)from, (uint64_t)(to - from)};
+	struct cache_state state;
+
+	return syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.cached == 0;
+}
+
+/* The extent map of [from, to) has nothing but unwritten extents and holes. */
+static bool is_unwritten(int fd, int64_t from, int64_t to)
+{
+	union {
+		struct fiemap map;
+		char space[sizeof(struct fiemap) + FIEMAP_EXTENTS * sizeof(struct fiemap_extent)];
+	} u;
+
+	memset(&u, 0, sizeof(u.map));
+	u.map.fm_start = (uint64_t)from;
+	u.map.fm_length = (uint64_t)(to - from);
+	u.map.fm_extent_count = FIEMAP_EXTENTS;
+	if (sys.ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0)
+		return false;
+	if (u.map.fm_mapped_extents == FIEMAP_EXTENTS)
+		return false;
+	for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
+		const struct fiemap_extent *extent = &u.map.fm_extents[i];
+
+		if (!(extent->fe_flags & FIEMAP_EXTENT_UNWRITTEN) &&
+		    extent->fe_logical + extent->fe_length > (uint64_t)from)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The end of the last byte that isn't zero in [from, to), or from. Reads whole aligned pages into
+ * an aligned buffer: the description may be an O_DIRECT one.
+ */
+static int64_t last_nonzero(int fd, int64_t from, int64_t to)
+{
+	_Alignas(4096) char buffer[CHUNK];
+	int64_t found = from;
+
+	for (int64_t at = from / PAGE * PAGE; at < to;) {
+		ssize_t got = sys.pread(fd, buffer, CHUNK, at);
+		int64_t end;
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		end = at + got < to ? at + got : to;
+		while (end > at && end > found && !buffer[end - 1 - at])
+			end--;
+		if (end > found)
+			found = end;
+		at += got;
+	}
+	return found;
+}
+
+/* Every run of data that SEEK_DATA reports in [from, to). Clean read-ahead pages count as data. */
+static int64_t scan_data(int fd, bool readable, int64_t from, int64_t to)
+{
+	int64_t found = from;
+
+	for (int64_t at = from; at < to;) {
+		int64_t data = sys.lseek(fd, at, SEEK_DATA);
+		int64_t hole, end;
+
+		if (data < 0)
+			return errno == ENXIO ? found : -errno;
+		if (data >= to)
+			break;
+		hole = sys.lseek(fd, data, SEEK_HOLE);
+		if (hole < 0)
+			return -errno;
+		if (hole > to)
+			hole = to;
+		end = readable ? last_nonzero(fd, data, hole) : hole;
+		if (end < 0)
+			return end;
+		if (end > data)
+			found = end;
+		at = hole;
+	}
+	return found;
+}
+
+int64_t tail_data_end(int fd, bool readable, int64_t from, int64_t to)
+{
+	int64_t page = (from + PAGE - 1) / PAGE * PAGE;
+	int64_t found = from;
+	off_t offset;
+
+	if (page > to)
+		page = to;
+	if (readable && page > from) {
+		found = last_nonzero(fd, from, page);
+		if (found < 0)
+			return found;
+	}
+	if (page == to || (is_uncached(fd, page, to) && is_unwritten(fd, page, to)))
+		return found;
+
+	offset = sys.lseek(fd, 0, SEEK_CUR);
+	if (offset < 0)
+		return -errno;
+	page = scan_data(fd, readable, page, to);
+	if (sys.lseek(fd, offset, SEEK_SET) < 0)
+		return -errno;
+	if (page < 0)
+		return page;
+	return page > (from + PAGE - 1) / PAGE * PAGE ? page : found;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The proof of emptiness: has anybody put a byte into a tail that should hold none? */
+#ifndef RECOVERY_TAIL_H
+#define RECOVERY_TAIL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The end of the last byte in [from, to) that isn't zero, or from when there is none; -errno when
+ * it can't be found out. Where the description isn't readable, a page that the filesystem reports
+ * as data counts whole, and the rest of the page that holds `from` isn't looked at (nobody can:
+ * every open would break our own lease).
+ *
+ * May move the description's offset for a moment; the caller keeps other users of the offset out.
+ */
+int64_t tail_data_end(int fd, bool readable, int64_t from, int64_t to);
+
+#endif
