@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "command/json.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+static struct {
+	bool any_object;
+	bool any_member;
+} written;
+
+void json_begin(void)
+{
+	written.any_object = false;
+	putchar('[');
+}
+
+void json_end(void)
+{
+	puts(written.any_object ? "\n]" : "]");
+}
+
+void json_object_begin(void)
+{
+	fputs(written.any_object ? ",\n  {" : "\n  {", stdout);
+	written.any_object = true;
+	written.any_member = false;
+}
+
+void json_object_end(void)
+{
+	putchar('}');
+}
+
+/* The length of the UTF-8 character at p, or 0. Overlong forms and surrogates aren't any. */
+static size_t utf8_length(const unsigned char *p)
+{
+	size_t length = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 :
+			p[0] < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < length; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	}
+	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return length;
+}
+
+static void put_text(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	putchar('"');
+	while (*p) {
+		size_t length = utf8_length(p);
+
+		if (length == 0)
+			printf("\\udc%02x", *p++);
+		else if (*p == '"' || *p == '\\')
+			printf("\\%c", *p++);
+		else if (*p < ' ' || *p == 0x7f)
+			printf("\\u%04x", *p++);
+		else
+			p += fwrite(p, 1, length, stdout);
+	}
+	putchar('"');
+}
+
+static void put_name(const char *name)
+{
+	if (written.any_member)
+		fputs(", ", stdout);
+	written.any_member = true;
+	put_text(name);
+	fputs(": ", stdout);
+}
+
+void json_string(const char *name, const char *value)
+{
+	put_name(name);
+	put_text(value);
+}
+
+void json_number(const char *name, int64_t value)
+{
+	put_name(name);
+	printf("%" PRId64, value);
+}
+
+void json_bool(const char *name, bool value)
+{
+	put_name(name);
+	fputs(value ? "true" : "false", stdout);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An array of flat objects on standard output. */
+#ifndef COMMAND_JSON_H
+#define COMMAND_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void json_begin(void);			/* the array */
+void json_end(void);
+void json_object_begin(void);
+void json_object_end(void);
+
+/* Bytes that aren't UTF-8 become lone surrogates U+DC80 to U+DCFF, as Python's os.fsencode takes. */
+void json_string(const char *name, const char *value);
+void json_number(const char *name, int64_t value);
+void json_bool(const char *name, bool value);
+
+#endif

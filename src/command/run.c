@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command/command.h"
+#include "command/library.h"
+#include "command/paths.h"
+#include "command/program.h"
+#include "command/selection.h"
+
+struct run_options {
+	struct selection selection;
+	const char *report;		/* "stderr" or a path; NULL: as inherited */
+	const char *log;		/* NULL: as inherited */
+};
+
+enum { OPTION_REPORT = 0x100, OPTION_LOG };
+
+static const struct option long_options[] = {
+	SELECTION_LONG_OPTIONS,
+	{ "report", optional_argument, NULL, OPTION_REPORT },
+	{ "log", required_argument, NULL, OPTION_LOG },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static int take_report(struct run_options *options, const char *file)
+{
+	if (file && !*file) {
+		complain("--report=: there is no file name; write --report=FILE, or --report for "
+			 "standard error");
+		return STATUS_TROUBLE;
+	}
+	options->report = file ? file : "stderr";
+	return 0;
+}
+
+static int take_log(struct run_options *options, const char *level)
+{
+	static const char *const levels[] = { "error", "warn", "info", "debug" };
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		if (!strcmp(level, levels[i])) {
+			options->log = level;
+			return 0;
+		}
+	}
+	complain("--log=%s: no such level; write error, warn, info or debug", level);
+	return STATUS_TROUBLE;
+}
+
+static int take_option(struct run_options *options, int option, char **argv)
+{
+	if (selection_owns(option))
+		return selection_take(&options->selection, option, optarg);
+	switch (option) {
+	case OPTION_REPORT:
+		return take_report(options, optarg);
+	case OPTION_LOG:
+		return take_log(options, optarg);
+	default:
+		return command_other_option(&run_command, option, argv);
+	}
+}
+
+static int check_rules_given(struct selection *selection)
+{
+	struct rules *rules = NULL;
+	int status = selection_load(selection, &rules);
+
+	if (!status && rules_count(rules) == 0) {
+		complain("there is no rule, so no file would be managed; give a pattern, such as "
+			 "preallocate run -m '*.log' -- COMMAND");
+		status = STATUS_TROUBLE;
+	}
+	rules_free(rules);
+	return status;
+}
+
+static int export_report(const char *report)
+{
+	/* The program may change its directory before it writes the report. */
+	char *path = !strcmp(report, "stderr") ? strdup(report) : absolute_path(report);
+	int failed = !path || setenv("PREALLOCATE_REPORT", path, 1);
+
+	free(path);
+	return failed;
+}
+
+static int export_all(const struct run_options *options)
+{
+	int status = selection_export(&options->selection);
+
+	if (!status)
+		status = library_preload();
+	if (status)
+		return status;
+	if ((options->report && export_report(options->report)) ||
+	    (options->log && setenv("PREALLOCATE_LOG", options->log, 1))) {
+		complain("the environment can't be set: %s", strerror(errno));
+		return STATUS_TROUBLE;
+	}
+	return 0;
+}
+
+static int become(const char *path, char **argv)
+{
+	int error;
+
+	/* The path holds a slash, so this only adds that a text without #! goes to /bin/sh. */
+	execvp(path, argv);
+	error = errno;
+	complain("%s: can't be executed: %s", path, strerror(error));
+	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+}
+
+static int run_run(int argc, char **argv)
+{
+	struct run_options options = { 0 };
+	char path[PATH_MAX];
+	int option;
+	int status;
+
+	while ((option = getopt_long(argc, argv, "+:h" SELECTION_SHORT_OPTIONS, long_options,
+				     NULL)) != -1) {
+		status = take_option(&options, option, argv);
+		if (status || option == 'h')
+			return status;
+	}
+	if (optind == argc) {
+		complain("there is no command to run; write preallocate run -m '*.log' -- COMMAND");
+		return STATUS_TROUBLE;
+	}
+	status = check_rules_given(&options.selection);
+	if (!status)
+		status = program_find(argv[optind], path, sizeof(path));
+	if (!status)
+		status = program_check(path);
+	if (!status)
+		status = export_all(&options);
+	return status ? status : become(path, argv + optind);
+}
+
+const struct command run_command = {
+	.name = "run",
+	.summary = "start a program whose files are preallocated",
+	.usage =
+	"Usage: preallocate run [OPTION...] [--] COMMAND [ARGUMENT...]\n"
+	"\n"
+	"Becomes COMMAND, with space allocated ahead in the files that a rule matches.\n"
+	"\n"
+	SELECTION_USAGE
+	"\n"
+	"      --report[=FILE]      at the end, say what was done for each file (default: to stderr)\n"
+	"      --log=LEVEL          error, warn, info or debug (default warn)\n"
+	"  -h, --help               print this\n"
+	"\n"
+	"Exits with 125 if preallocate fails, 126 if COMMAND can't be executed, 127 if there is no\n"
+	"COMMAND, else as COMMAND does.\n",
+	.run = run_run,
+};
