@@ -22,8 +22,10 @@ for word in run check-rules match settle trim version help; do
 	check "preallocate(1) describes '$word'" described "$word"
 	check "the completion knows '$word'" completed "$word"
 done
-"$PREALLOCATE_BUILDDIR/preallocate" help run >"$SCRATCH/help" 2>/dev/null ||
-	"$PREALLOCATE_BUILDDIR/preallocate" help >"$SCRATCH/help" 2>&1
+for word in '' run check-rules match settle trim version help; do
+	# shellcheck disable=SC2086
+	"$PREALLOCATE_BUILDDIR/preallocate" help $word
+done >"$SCRATCH/help" 2>&1
 grep -Eo -- '(^|[ ,[])--[a-z][-a-z]*' "$SCRATCH/help" | grep -Eo -- '--.*' | sort -u \
 	>"$SCRATCH/options"
 while read -r option; do
