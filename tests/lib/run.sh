@@ -89,3 +89,40 @@ compare_trees() {
 compare_order() {
 	diff <(modification_order "$1") <(modification_order "$2")
 }
+
+# differential DESCRIPTION PATTERN command args...
+#
+# Runs the command in empty directories below $MNT, plain and in each mode, and checks that it ends
+# with the same exit status, output and tree.
+differential() {
+	local description=$1 pattern=$2 mode
+	shift 2
+
+	for mode in plain $MODES; do
+		rm -rf "${MNT:?}/$mode"
+		mkdir "$MNT/$mode"
+		(
+			cd "$MNT/$mode" || exit
+			if [ "$mode" = plain ]; then
+				plain "$@"
+			else
+				managed "$mode" "$pattern" "$@"
+			fi
+		) </dev/null >"$SCRATCH/$mode.out" 2>&1
+		printf 'exit status %d\n' $? >>"$SCRATCH/$mode.out"
+		[ "$mode" = plain ] || check "$description, mode $mode" same_results "$mode"
+	done
+	for mode in plain $MODES; do
+		rm -rf "${MNT:?}/$mode"
+	done
+}
+
+# A command that fails in both ways compares nothing.
+same_results() {
+	tail -n 1 "$SCRATCH/plain.out" | grep -qx 'exit status 0' || {
+		echo 'fails without the library:'
+		tail -n 20 "$SCRATCH/plain.out"
+		return 1
+	}
+	diff -a "$SCRATCH/plain.out" "$SCRATCH/$1.out" && compare_trees "$MNT/plain" "$MNT/$1"
+}
