@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# preallocate check-rules and match: what the rules are, and what they come down to.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/common.sh"
+
+defaults="exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%"
+
+printf '# logs\n*.log\n"my file" mode=keep prealloc-size=16M\r\n/srv/**/x mode=off min-free=10\n' \
+	>"$SCRATCH/conf"
+rules="$SCRATCH/conf:2: *.log mode=zero $defaults
+$SCRATCH/conf:3: my\\ file mode=keep exclusive=lease prealloc-size=16M prealloc-align=1M idle=1s min-free=5%
+$SCRATCH/conf:4: /srv/**/x mode=off exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=10%"
+prints "check-rules FILE" 0 "$rules" check-rules "$SCRATCH/conf"
+PREALLOCATE_RULES=z prints "check-rules FILE: that file alone" 0 "$rules" check-rules "$SCRATCH/conf"
+is "what is printed reads back the same" \
+	"$("$PREALLOCATE" check-rules "$SCRATCH/conf" | sed 's/^[^:]*:[0-9]*: //' |
+		"$PREALLOCATE" check-rules - | sed 's/^[^:]*:[0-9]*: //')" \
+	"$("$PREALLOCATE" check-rules "$SCRATCH/conf" | sed 's/^[^:]*:[0-9]*: //')"
+PREALLOCATE_CONFIG=$SCRATCH/conf PREALLOCATE_RULES='a;b' prints "check-rules: configuration, then \
+environment" 0 "$rules
+PREALLOCATE_RULES:1: a mode=zero $defaults
+PREALLOCATE_RULES:1: b mode=zero $defaults" check-rules
+prints "no rule" 0 "There is no rule." check-rules
+says "check-rules takes one file" 125 "check-rules takes one file, but got 'b' too" check-rules a b
+printf 'a\nb mode=fast\n' >"$SCRATCH/bad"
+says "a mistake" 1 "$SCRATCH/bad:2: mode=fast: no such mode; write zero, keep or off" \
+	check-rules "$SCRATCH/bad"
+says "a file that isn't there" 1 "$SCRATCH/none: can't be opened: No such file or directory; name a \
+readable file of rules" check-rules "$SCRATCH/none"
+PREALLOCATE_RULES='a b' says "a mistake in the environment" 1 "PREALLOCATE_RULES:1: 'b' is not \
+OPTION=VALUE, such as mode=keep; put a pattern with blanks into double quotes" check-rules
+head -c 4096 "$PREALLOCATE" >"$SCRATCH/binary"
+says "a binary file" 1 "$SCRATCH/binary:1: has a NUL byte; is this a file of rules?" \
+	check-rules "$SCRATCH/binary"
+
+cd "$SCRATCH" || exit
+case $(stat -f -c %T .) in
+ext2/ext3) name=ext4 ;;
+xfs) name=XFS ;;
+btrfs) name=btrfs ;;
+f2fs | tmpfs | overlayfs) name=$(stat -f -c %T .) ;;
+*) name= ;;
+esac
+[ "$name" = btrfs ] && pieces='; in pieces of prealloc-align' || pieces=
+by() {
+	printf '    by %s: %s' "$1" "$2"
+}
+on="on $name, while nobody else has the file open$pieces"
+touch a.log 'a"b.log'
+mkdir -p dir.log sub
+ln -s ../a.log sub/link.txt
+if [ -n "$name" ]; then
+	prints "a file that a rule matches" 0 "a.log: mode zero: $on
+$(by -m "*.log mode=zero $defaults")" match -m '*.log' a.log
+	prints "a file that isn't there yet" 0 "sub/new.log: mode zero: $on
+$(by -r "$SCRATCH/sub/* mode=zero $defaults")" match -r "$SCRATCH/sub/*" sub/new.log
+	prints "the configuration's rule" 0 "a.log: mode zero: $on
+$(by "$SCRATCH/conf:2" "*.log mode=zero $defaults")" match -c "$SCRATCH/conf" a.log
+	PREALLOCATE_RULES=$'\na.*' prints "the environment's rule" 0 "a.log: mode zero: $on
+$(by PREALLOCATE_RULES:2 "a.* mode=zero $defaults")" match a.log
+	prints "options of -m" 0 "a.log: mode keep: on $name
+$(by -m "*.log mode=keep exclusive=lease prealloc-size=1M prealloc-align=64k idle=2s min-free=5%")" \
+		match -m '*.log' --mode keep --prealloc-size 1M --prealloc-align 64k --idle 2 a.log
+	prints "exclusive=assume" 0 "a.log: mode zero: on $name; exclusive=assume vouches that nobody else \
+opens it
+$(by -m "*.log mode=zero exclusive=assume prealloc-size=128M prealloc-align=1M idle=1s min-free=5%")" \
+		match -m '*.log' --exclusive assume a.log
+	is "JSON" "$("$PREALLOCATE" match --json -m '*.log' 'a"b.log' b.txt)" "[
+  {\"path\": \"a\\\"b.log\", \"resolved\": \"$SCRATCH/a\\\"b.log\", \"managed\": true, \
+\"mode\": \"zero\", \"reason\": \"$on\", \"origin\": \"-m\", \"line\": 1, \"pattern\": \"*.log\", \
+\"rule_mode\": \"zero\", \"exclusive\": \"lease\", \"prealloc_size\": 134217728, \
+\"prealloc_align\": 1048576, \"idle_ns\": 1000000000, \"min_free_percent\": 5},
+  {\"path\": \"b.txt\", \"resolved\": \"$SCRATCH/b.txt\", \"managed\": false, \"mode\": \"off\", \
+\"reason\": \"no rule matches\"}
+]"
+else
+	skip "files that rules match" "this filesystem isn't one where leases are trusted"
+fi
+prints "no rule matches" 1 "a.log: not managed: no rule matches" match -m '*.txt' a.log
+prints "mode=off" 1 "a.log: not managed: the rule says so
+$(by -r "a* mode=off $defaults")" match -r '*' -r 'a* mode=off' a.log
+prints "a directory" 1 "dir.log: not managed: is a directory; only regular files are managed
+$(by -m "*.log mode=zero $defaults")" match -m '*.log' dir.log
+prints "a device" 1 "/dev/null: not managed: is a device; only regular files are managed" \
+	match -m x /dev/null
+prints "no such directory" 1 "no/such.log: not managed: can't be resolved: No such file or directory" \
+	match -m '*.log' no/such.log
+prints "an untrusted filesystem" 0 "/proc/version: mode keep: falls back to keep: on proc a lease is \
+no proof that nobody else has the file open
+$(by -m "version mode=zero $defaults")" match -m version /proc/version
+check "a slash: the path behind the link" "$PREALLOCATE" match -m '**/sub/link.txt' \
+	-m "$SCRATCH/a.log" a.log
+check_not "not the link's own" "$PREALLOCATE" match -m "$SCRATCH/sub/link.txt" sub/link.txt
+check "no slash: the name as it was opened" "$PREALLOCATE" match -m 'link.txt' sub/link.txt
+says "a bad rule" 125 "-m: pattern 'x/y' has a slash, but begins neither with / nor with **/; write \
+**/x/y" match -m x/y a.log
+if [ "$(id -u)" -eq 0 ] && [ -n "$name" ] && command -v setpriv >/dev/null; then
+	cp "$PREALLOCATE" own
+	chmod 755 . own
+	is "somebody else's file" "$(setpriv --reuid=65534 --regid=65534 --clear-groups ./own match -m \
+'*.log' a.log | head -n 1)" "a.log: mode keep: falls back to keep: a lease is for the file's owner, user \
+0, and you are 65534"
+else
+	skip "somebody else's file" "needs root, and a filesystem where leases are trusted"
+fi
+done_testing
