@@ -33,10 +33,14 @@ static int load_open_file(struct rules **rules, int fd, const char *path,
 {
 	char *text = malloc(CONFIG_SIZE_MAX + 1);
 	size_t length;
+	size_t mark = 0;
 	int result = text ? read_all(fd, text, CONFIG_SIZE_MAX + 1, &length) : -ENOMEM;
 
+	/* Editors on Windows put a byte order mark at the start of UTF-8. */
+	if (!result && length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
+		mark = 3;
 	if (!result)
-		result = rules_parse(rules, text, length, path, error);
+		result = rules_parse(rules, text + mark, length - mark, path, error);
 	else if (result == -EFBIG)
 		rules_error_set(error, "%.200s: larger than %d KiB; is this a file of rules?", path,
 				CONFIG_SIZE_MAX / 1024);

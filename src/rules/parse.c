@@ -159,7 +159,7 @@ static int parse_rule(struct parser *parser, struct rules *rules)
 		return -ENOMEM;
 	}
 	rule->has_slash = glob_has_slash(rule->pattern);
-	rule->last = glob_last(rule->pattern);
+	rule->last = rule->has_slash ? glob_last(rule->pattern) : rule->pattern;
 	for (skip_blanks(parser); !rule_ends(parser); skip_blanks(parser)) {
 		result = read_word(parser);
 		if (!result)
@@ -172,9 +172,6 @@ static int parse_rule(struct parser *parser, struct rules *rules)
 
 static int parse_all(struct parser *parser, struct rules *rules)
 {
-	/* Editors on Windows put a byte order mark at the start of UTF-8. */
-	if (parser->end - parser->at >= 3 && !memcmp(parser->at, "\xef\xbb\xbf", 3))
-		parser->at += 3;
 	for (;;) {
 		int result;
 

@@ -122,6 +122,20 @@ static void unreadable_files_are_explained(void **state)
 		       "keep or off");
 }
 
+static void a_byte_order_mark_is_no_pattern(void **state)
+{
+	struct rules *rules = NULL;
+	struct rules_error error;
+
+	(void)state;
+	write_config("\xef\xbb\xbf*.log\r\n", 10);
+	assert_int_equal(rules_load(&rules, config, NULL, &error), 0);
+	assert_string_equal(rules_get(rules, 0)->pattern, "*.log");
+	write_config("\xef\xbb\xbf", 3);
+	assert_int_equal(rules_load(&rules, config, NULL, &error), 0);
+	assert_int_equal(rules_count(rules), 0);
+}
+
 static void a_full_sized_file_and_a_pipe_are_read(void **state)
 {
 	struct rules *rules = NULL;
@@ -154,6 +168,7 @@ int main(void)
 		cmocka_unit_test(nothing_given_means_no_rules),
 		cmocka_unit_test(a_loaded_list_replaces_the_old_one),
 		cmocka_unit_test(unreadable_files_are_explained),
+		cmocka_unit_test(a_byte_order_mark_is_no_pattern),
 		cmocka_unit_test(a_full_sized_file_and_a_pipe_are_read),
 	};
 

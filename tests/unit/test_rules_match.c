@@ -38,6 +38,8 @@ static const struct {
 	{ "*.log", "a.log", NULL, "*.log", 0 },
 	{ "*.log", "/x/y/a.log", NULL, "*.log", 0 },
 	{ "*.log", "x.log/a", NULL, NULL, 0 },
+	{ "a**b", "aXb", NULL, "a**b", 0 },
+	{ "a**b", "Xb", NULL, NULL, 0 },
 	{ "*.log", "dir.log/", NULL, NULL, 0 },
 	{ "*", "", NULL, NULL, 0 },
 	{ "*", "/", NULL, NULL, 0 },

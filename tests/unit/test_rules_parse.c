@@ -57,7 +57,6 @@ static const struct {
 	{ "\\mode=off", "1:\\mode=off:zero:131072k" },
 	{ "model=off", "1:model=off:zero:131072k" },
 	{ "mode", "1:mode:zero:131072k" },
-	{ "\xef\xbb\xbf*.log", "1:*.log:zero:131072k" },
 	{ "\xe4\xff*", "1:\xe4\xff*:zero:131072k" },
 	{ "/a/b", "1:/a/b:zero:131072k" },
 	{ "**/b", "1:**/b:zero:131072k" },
