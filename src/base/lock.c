@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/lock.h"
 
+#include "base/clock.h"
 #include "base/thread.h"
 
 #include <limits.h>
@@ -140,16 +141,24 @@ void gate_leave(struct gate *gate, const struct gate_pass *pass)
 		futex_wake_all(&gate->word, FUTEX_PRIVATE_FLAG);
 }
 
-bool gate_close(struct gate *gate)
+bool gate_close(struct gate *gate, int64_t timeout_ns)
 {
+	int64_t until = clock_now() + timeout_ns;
 	uint32_t seen;
 
 	if (thread_state.in_gate == gate)
 		return false;
 	if (atomic_fetch_or(&gate->word, GATE_CLOSING) & GATE_CLOSING)
 		return false;
-	while ((seen = atomic_load(&gate->word)) != GATE_CLOSING)
-		futex_wait(&gate->word, seen, FUTEX_PRIVATE_FLAG, 0);
+	while ((seen = atomic_load(&gate->word)) != GATE_CLOSING) {
+		int64_t left = until - clock_now();
+
+		if (left <= 0) {
+			gate_open(gate);
+			return false;
+		}
+		futex_wait(&gate->word, seen, FUTEX_PRIVATE_FLAG, left);
+	}
 	return true;
 }
 

@@ -84,10 +84,11 @@ void gate_enter(struct gate *gate, struct gate_pass *pass);
 void gate_leave(struct gate *gate, const struct gate_pass *pass);
 
 /*
- * Waits until nobody is inside and keeps others out. False: somebody else is doing that, or this
- * thread is inside; nothing was taken. To be called with signals blocked.
+ * Waits until nobody is inside and keeps others out. False: somebody else is doing that, this
+ * thread is inside, or somebody stays inside for longer than timeout_ns; nothing was taken. To be
+ * called with signals blocked.
  */
-bool gate_close(struct gate *gate);
+bool gate_close(struct gate *gate, int64_t timeout_ns);
 void gate_open(struct gate *gate);
 
 /*

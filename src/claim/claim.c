@@ -25,11 +25,11 @@
  */
 static struct {
 	struct section section;
-	struct claim_shared *shared; /* NULL: no guardian */
+	struct claim_shared *_Atomic shared; /* NULL: no guardian */
 	int socket;		     /* valid while shared is set */
 	unsigned int failures;
-	unsigned int barred;
-	bool lost; /* a guardian ended, and claim_guardian_was_lost hasn't told yet */
+	_Atomic unsigned int barred;
+	_Atomic bool lost; /* a guardian ended, and claim_guardian_was_lost hasn't told yet */
 	char guardian_path[4096];
 	uint64_t used[CLAIM_SLOTS / 64]; /* a bit for each slot of shared */
 } session;
@@ -50,7 +50,9 @@ bool shared_guardian_lives(const struct claim_shared *shared)
 
 bool claim_is_lost(void)
 {
-	return session.lost || (session.shared && !shared_guardian_lives(session.shared));
+	const struct claim_shared *shared = atomic_load(&session.shared);
+
+	return atomic_load(&session.lost) || (shared && !shared_guardian_lives(shared));
 }
 
 /* The guardian is gone, or can't be talked to. */
@@ -280,7 +282,7 @@ static void question_end(struct question *question)
 	errno = question->saved_errno;
 }
 
-int claim_take(struct claim_slot **slot, int fd, struct claim_request *request)
+int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *request)
 {
 	struct question question;
 	int ret = 0;
@@ -290,17 +292,18 @@ int claim_take(struct claim_slot **slot, int fd, struct claim_request *request)
 		ret = -EBUSY;
 	else if (!session.shared)
 		ret = start_guardian();
-	if (ret == 0 && !slot_is_current(*slot)) {
+	if (ret == 0 && !slot_is_current(atomic_load(slot))) {
 		struct claim_slot *fresh = slot_new();
 
+		/* Before the file changes: others go by the slot's sequence number. */
 		if (fresh)
-			*slot = fresh;
+			atomic_store(slot, fresh);
 		else
 			ret = -ENFILE;
 	}
 	if (ret == 0) {
 		request->verb = CLAIM_TAKE;
-		request->slot = slot_index(*slot);
+		request->slot = slot_index(atomic_load(slot));
 		ret = ask(request, &fd, 1);
 	}
 	question_end(&question);
@@ -353,6 +356,11 @@ void claim_bar(void)
 	session.barred++;
 	ask_all(CLAIM_SETTLE_ALL);
 	question_end(&question);
+}
+
+bool claim_is_barred(void)
+{
+	return atomic_load(&session.barred) > 0;
 }
 
 void claim_unbar(void)

@@ -20,7 +20,7 @@ void claim_init(const char *guardian_path);
  * *slot is filled in at the first time and is then the description's until claim_slot_free.
  * request: all but verb and slot. -EBUSY: barred (see claim_bar).
  */
-int claim_take(struct claim_slot **slot, int fd, struct claim_request *request);
+int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *request);
 
 /* Extends a claimed file further. On any error the file has been settled. */
 int claim_extend(struct claim_slot *slot, struct claim_request *request);
@@ -35,6 +35,7 @@ void claim_slot_free(struct claim_slot *slot);
  */
 void claim_bar(void);
 void claim_unbar(void);
+bool claim_is_barred(void);
 
 /* Settles everything and sends the guardian away. */
 void claim_leave(void);

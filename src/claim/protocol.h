@@ -30,6 +30,7 @@ struct claim_request {
 	int64_t offset, end;
 	int64_t max_end;    /* RLIMIT_FSIZE of the program, or INT64_MAX */
 	int64_t idle;	    /* ns */
+	int64_t keep_end;   /* CLAIM_TAKE: the slot's program_keep_end */
 	struct filter_options options;
 };
 

@@ -49,11 +49,19 @@ static int64_t op_headroom(void *file)
 {
 	const struct claimed *claimed = file;
 	struct statfs fs;
-	uint64_t kept;
 
-	if (fstatfs(claimed->fd, &fs) < 0 || fs.f_blocks == 0)
+	if (fstatfs(claimed->fd, &fs) < 0)
 		return INT64_MAX;
-	kept = fs.f_blocks / 100 * claimed->min_free;
+	return space_headroom(&fs, claimed->min_free);
+}
+
+int64_t space_headroom(const struct statfs *space, uint32_t min_free)
+{
+	struct statfs fs = *space;
+	uint64_t kept = fs.f_blocks / 100 * min_free;
+
+	if (fs.f_blocks == 0)
+		return INT64_MAX;
 	if (fs.f_bavail <= kept)
 		return 0;
 	if ((fs.f_bavail - kept) > (uint64_t)INT64_MAX / (uint64_t)fs.f_bsize)

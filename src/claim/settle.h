@@ -30,6 +30,11 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
  */
 int claimed_settle(struct claimed *claimed, enum settle_reason reason);
 
+struct statfs;
+
+/* How many bytes may be taken so that min_free percent of the filesystem stay. */
+int64_t space_headroom(const struct statfs *space, uint32_t min_free);
+
 /*
  * The lock was taken over from a dead or stopped owner: counts what its append has already
  * written, so that the settle keeps it.

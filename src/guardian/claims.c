@@ -141,6 +141,7 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	claimed->min_free = request->min_free;
 	claimed->options = request->options;
 	claim->idle = request->idle;
+	atomic_store(&claimed->slot->program_keep_end, request->keep_end);
 	claim->seen_data_end = -1;
 	if (claim->idle < shortest_idle)
 		shortest_idle = claim->idle;

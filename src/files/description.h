@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A managed description: an open file description, opened for writing by this process, whose file a
+ * rule matched. While its file is extended it is the only description of it on the machine (that is
+ * what the claim proves), so what there is to know about the file stands here too.
+ *
+ * Descriptions come from a pool and are never unmapped: a thread that uses a descriptor while
+ * another one closes it may look at a stale one, but never at something else.
+ */
+#ifndef FILES_DESCRIPTION_H
+#define FILES_DESCRIPTION_H
+
+#include "base/lock.h"
+#include "claim/slot.h"
+#include "rules/rules.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Why a description isn't extended. Those up to KEEP_FOREVER hold until it is closed. */
+enum keep_reason {
+	KEEP_RULE = 1,	     /* mode=keep */
+	KEEP_MAPPED = 2,     /* stores into a mapping's last page go past data_end */
+	KEEP_STREAM = 4,     /* libc writes a FILE's buffer where no preload reaches */
+	KEEP_ASYNC = 8,	     /* POSIX aio, libaio, io_uring */
+	KEEP_OWN = 16,	     /* the program uses F_SETLEASE, F_SETOWN, F_SETSIG, O_ASYNC itself */
+	KEEP_SHARED = 32,    /* another process may hold it */
+	KEEP_UNSUPPORTED = 64, /* no lease to be trusted on this filesystem, or not our file */
+	KEEP_FOREVER = 127,
+	KEEP_CHALLENGED = 128, /* until retry_at: a neighbour wanted the file */
+	KEEP_REFUSED = 256,    /* until retry_at: somebody else has the file open */
+	KEEP_FAILED = 512,     /* until retry_at: it couldn't be extended */
+};
+
+struct description {
+	/* Set when the file is opened, unchanged until the last descriptor is closed. */
+	dev_t dev;
+	ino_t ino;
+	const struct rule *rule;
+	bool readable;
+	char path[256]; /* for people: the end of the path, "..." before it where it was longer */
+
+	size_t index;	 /* in the pool */
+	bool used;	 /* under the pool's lock */
+	_Atomic int fds; /* descriptors in the table */
+
+	/* As the program set them; changed while the gate is held and the file is settled. */
+	_Atomic bool append;
+	_Atomic bool direct;
+
+	/* Swapped whole by files_set_options. */
+	struct rule_options options;
+
+	/* &slot_none until the first claim. */
+	struct claim_slot *_Atomic slot;
+
+	/* The description's offset is data_end. Valid while extended and append, under the slot's lock. */
+	bool at_end;
+	/* A nested call wrote while the lock's owner was inside a write: its end is to be read back. */
+	_Atomic bool nested;
+
+	struct gate gate;
+
+	_Atomic uint32_t reasons; /* enum keep_reason */
+	_Atomic uint64_t shared_with; /* bits of children that may hold it, see share.c */
+	_Atomic int64_t retry_at;    /* CLOCK_MONOTONIC, ns */
+	_Atomic int64_t back_off;    /* ns */
+	_Atomic int64_t handled_at;  /* settled_at of the last settle that was taken note of */
+
+	/* Writes that end at or below this don't cross the end of file (a hint, it may be stale). */
+	_Atomic int64_t size_seen;
+	/* So many bytes can be written from the offset on without crossing it (a hint). */
+	_Atomic int64_t inside_left;
+
+	/* A KEEP_SIZE allocation of the program's own ends here; ours goes, theirs stays. 0: none. */
+	_Atomic int64_t program_keep_end;
+
+	/* Mode keep, see keep.c. */
+	_Atomic int64_t keep_left;    /* bytes that can be written before the next top-up */
+	_Atomic int64_t keep_retry_at;
+	_Atomic bool kept;	      /* blocks past the end of file are ours */
+
+	/* For the report. */
+	_Atomic uint64_t appends, bytes_appended, keep_extensions, keep_bytes, retries;
+};
+
+/* A fresh one with one reference, or NULL: none left. */
+struct description *description_new(void);
+void description_free(struct description *description);
+
+/* dev and ino are filled in: description_find may find it. */
+void description_publish(struct description *description);
+
+/* In a fork's child: another thread may have held the pool's lock. */
+void descriptions_reset_lock(void);
+
+/* Every description in use, for walking: index from 0; NULL: free; past the end returns false. */
+bool description_at(size_t index, struct description **description);
+
+/* Descriptions with something to settle or to give back may exist: a hint, never falsely 0. */
+bool descriptions_exist(void);
+
+/*
+ * A managed description of the file, or NULL. If the file is extended it is the only one. No lock,
+ * async-signal-safe.
+ */
+struct description *description_find(dev_t dev, ino_t ino);
+
+#endif

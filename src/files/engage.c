@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "files/engage.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "claim/claim.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SHORTEST_PAUSE NS_PER_S
+#define LONGEST_PAUSE (60 * NS_PER_S)
+#define GATE_PATIENCE NS_PER_MS
+
+void slot_wait_wanted(struct claim_slot *slot)
+{
+	struct timespec timeout = {.tv_nsec = NS_PER_MS};
+
+	syscall(SYS_futex, &slot->wanted, FUTEX_WAIT, 1, &timeout, NULL, 0);
+}
+
+uint32_t slot_wait_stable(struct claim_slot *slot)
+{
+	uint32_t sequence;
+
+	while ((sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire)) & 1) {
+		files_check_guardian();
+		/* The guardian holds the lock meanwhile. */
+		if (owner_of(&slot->lock) == thread_id())
+			sched_yield();
+		else
+			owner_wait(&slot->lock, NS_PER_MS);
+	}
+	return sequence;
+}
+
+void engage_pause(struct description *description, enum keep_reason reason)
+{
+	int64_t now = clock_now();
+	int64_t pause = atomic_load(&description->back_off);
+
+	/* Quiet for as long as the longest pause: forgotten. */
+	if (now - atomic_load(&description->retry_at) > LONGEST_PAUSE)
+		pause = 0;
+	pause = pause == 0 ? SHORTEST_PAUSE : pause * 2;
+	if (pause > LONGEST_PAUSE)
+		pause = LONGEST_PAUSE;
+	atomic_store(&description->back_off, pause);
+	atomic_store(&description->retry_at, now + pause);
+	atomic_fetch_or(&description->reasons, reason);
+}
+
+/* What the guardian did to the file by itself since the last time. */
+static void note_settle(struct description *description)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+	int64_t settled_at = atomic_load(&slot->settled_at);
+	uint64_t covered;
+
+	if (settled_at == atomic_load(&description->handled_at))
+		return;
+	atomic_store(&description->handled_at, settled_at);
+	if (atomic_load(&slot->reason) == SETTLED_CHALLENGED)
+		engage_pause(description, KEEP_CHALLENGED);
+	covered = atomic_exchange(&slot->covered, 0);
+	if (covered)
+		log_warn("%s: %llu bytes past the end were written by somebody that libpreallocate "
+			 "doesn't see; they were kept",
+			 description->path, (unsigned long long)covered);
+}
+
+/*
+ * Does the write cross the end of file? Where a hint says that it doesn't, no system call is made.
+ * A write that leaves a gap larger than prealloc_align makes a hole: that is no append.
+ */
+static bool write_crosses_end(struct description *description, const struct transfer *transfer)
+{
+	struct stat st;
+	int64_t start = transfer->offset;
+	int64_t end;
+
+	if (atomic_load(&description->append) || transfer->to_end)
+		return true;
+	if (transfer->at_offset) {
+		if (__builtin_add_overflow(start, (int64_t)transfer->bytes, &end) ||
+		    end <= atomic_load(&description->size_seen))
+			return false;
+	} else {
+		if (atomic_fetch_sub(&description->inside_left, (int64_t)transfer->bytes) >=
+		    (int64_t)transfer->bytes)
+			return false;
+		start = sys.lseek(transfer->fd, 0, SEEK_CUR);
+		if (start < 0 || __builtin_add_overflow(start, (int64_t)transfer->bytes, &end))
+			return false;
+	}
+	if (sys.fstat(transfer->fd, &st) < 0)
+		return false;
+	if (st.st_ino != description->ino || st.st_dev != description->dev) {
+		/* Closed behind our back, and the number used anew. */
+		files_forget(transfer->fd);
+		return false;
+	}
+	atomic_store(&description->size_seen, st.st_size);
+	atomic_store(&description->inside_left, st.st_size - end);
+	return end > st.st_size && start - st.st_size <= description->options.prealloc_align;
+}
+
+bool engage_is_due(struct description *description, const struct transfer *transfer)
+{
+	int saved_errno = errno;
+	bool due;
+
+	if (atomic_load(&description->reasons) & KEEP_FOREVER)
+		return false;
+	note_settle(description);
+	if (atomic_load(&description->retry_at) > 0 &&
+	    clock_now() < atomic_load(&description->retry_at))
+		return false;
+	due = !claim_is_barred() && thread_state.in_gate != &description->gate &&
+	      write_crosses_end(description, transfer) && description_is_exclusive(description);
+	errno = saved_errno;
+	return due;
+}
+
+static int64_t file_size_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur > (rlim_t)INT64_MAX)
+		return INT64_MAX;
+	return (int64_t)limit.rlim_cur;
+}
+
+static void fill_request(struct description *description, struct claim_request *request,
+			 int64_t offset, int64_t end)
+{
+	*request = (struct claim_request){
+		.flags = (atomic_load(&description->append) ? CLAIM_APPEND : 0) |
+			 (description->readable ? CLAIM_READABLE : 0) |
+			 (description->options.exclusive == RULE_EXCLUSIVE_ASSUME ? CLAIM_ASSUME : 0),
+		.min_free = (uint32_t)description->options.min_free,
+		.offset = offset,
+		.end = end,
+		.max_end = file_size_limit(),
+		.idle = description->options.idle,
+		.keep_end = atomic_load(&description->program_keep_end),
+		.options = {.prealloc_size = description->options.prealloc_size,
+			    .prealloc_align = description->options.prealloc_align},
+	};
+}
+
+/* What follows from a claim that wasn't granted. */
+static void note_refusal(struct description *description, int error)
+{
+	switch (-error) {
+	case EBUSY: /* barred: a matter of moments */
+	case ESTALE:
+		return;
+	case EAGAIN:
+		engage_pause(description, KEEP_REFUSED);
+		break;
+	case EACCES: /* not the file's owner */
+	case EPERM:  /* chattr +a */
+	case EINVAL:
+	case EOPNOTSUPP:
+		atomic_fetch_or(&description->reasons, KEEP_UNSUPPORTED);
+		break;
+	default:
+		engage_pause(description, KEEP_FAILED);
+	}
+	log_debug("%s: works in mode keep: %s", description->path, strerrordesc_np(-error));
+}
+
+static void engage_locked(struct description *description, const struct transfer *transfer)
+{
+	struct claim_request request;
+	struct stat st;
+	int64_t start = transfer->offset;
+	int64_t end;
+	int ret;
+
+	if (slot_is_extended(atomic_load(&description->slot)) ||
+	    sys.fstat(transfer->fd, &st) < 0)
+		return;
+	if (atomic_load(&description->append) || transfer->to_end)
+		start = st.st_size;
+	else if (!transfer->at_offset)
+		start = sys.lseek(transfer->fd, 0, SEEK_CUR);
+	if (start < 0 || __builtin_add_overflow(start, (int64_t)transfer->bytes, &end))
+		return;
+	description->at_end = false;
+	fill_request(description, &request, start, end);
+	ret = claim_take(&description->slot, transfer->fd, &request);
+	if (ret < 0) {
+		note_refusal(description, ret);
+		return;
+	}
+	atomic_fetch_and(&description->reasons, KEEP_FOREVER);
+	/* The extension has swallowed them, the settle will give them back. */
+	atomic_store(&description->kept, false);
+	atomic_store(&description->keep_left, 0);
+}
+
+bool engage_take(struct description *description, const struct transfer *transfer)
+{
+	int saved_errno = errno;
+	sigset_t saved;
+
+	signals_block(&saved);
+	if (gate_close(&description->gate, GATE_PATIENCE)) {
+		engage_locked(description, transfer);
+		gate_open(&description->gate);
+	}
+	signals_restore(&saved);
+	errno = saved_errno;
+	return slot_is_extended(atomic_load(&description->slot));
+}
+
+void engage_extend(struct description *description, struct claim_slot *slot, int64_t offset,
+		   int64_t end)
+{
+	struct claim_request request;
+	int saved_errno = errno;
+	int ret;
+
+	fill_request(description, &request, offset, end);
+	ret = claim_extend(slot, &request);
+	if (ret < 0 && ret != -EAGAIN)
+		note_refusal(description, ret);
+	errno = saved_errno;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* When a file is to be extended, and asking for it; locking a slot. Internal to src/files. */
+#ifndef FILES_ENGAGE_H
+#define FILES_ENGAGE_H
+
+#include "files/files.h"
+
+/* This write crosses the end of file, and nothing speaks against extending now. */
+bool engage_is_due(struct description *description, const struct transfer *transfer);
+
+/* Takes the claim and extends. True: the file is extended (or was, a moment ago). */
+bool engage_take(struct description *description, const struct transfer *transfer);
+
+/* Extends further. Whatever comes of it, the caller looks at the slot again. */
+void engage_extend(struct description *description, struct claim_slot *slot, int64_t offset,
+		   int64_t end);
+
+/* Not again for a while, longer each time. */
+void engage_pause(struct description *description, enum keep_reason reason);
+
+/* Takes the lock of a slot. False: this thread holds it already (a nested call). */
+bool slot_lock(struct claim_slot *slot, struct owner_hold *hold);
+
+/* False: the lock had been taken over. */
+bool slot_unlock(struct claim_slot *slot, struct owner_hold *hold);
+
+void slot_wait_wanted(struct claim_slot *slot);
+
+/* An even sequence number of the slot: waits while the guardian changes the file's size. */
+uint32_t slot_wait_stable(struct claim_slot *slot);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What src/libc does with managed files: one verb for each kind of call. Functions that make the
+ * program's own call return what it returned, with its errno; the others leave errno alone.
+ */
+#ifndef FILES_FILES_H
+#define FILES_FILES_H
+
+#include "files/description.h"
+#include "files/table.h"
+
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+/* One call of the read or write family. */
+struct transfer {
+	int fd;
+	bool at_offset;	    /* else at the description's offset */
+	bool to_end;	    /* RWF_APPEND: like O_APPEND, for this call */
+	int64_t offset;	    /* valid with at_offset */
+	const struct iovec *iov;
+	int count;
+	int flags;	    /* of preadv2 and pwritev2 */
+	size_t bytes;	    /* all of iov, at most what one call transfers */
+	ssize_t (*call)(const struct transfer *transfer); /* makes the real call */
+};
+
+/* rules: NULL: nothing is managed. guardian: its path. */
+void files_init(const struct rules *rules, const char *guardian);
+
+/* --- lifecycle.c: descriptors come and go --- */
+
+/* After a successful open of name. */
+void files_opened(int fd, int flags, const char *name);
+/* The same for a descriptor of a stream: mode keep. */
+void files_stream_opened(int fd, int flags, const char *name);
+/* fd came from somewhere else and isn't ours: forgets what the number stood for. */
+void files_forget(int fd);
+/* Before fd is closed or replaced: settles if it is the last one. */
+void files_closing(int fd);
+void files_closing_range(unsigned int first, unsigned int last);
+/* After dup and its kin. */
+void files_duplicated(int from, int to);
+/* Gives back all that this process holds. True: there was something. */
+bool files_give_back_all(void);
+/* At exit: settles everything; nothing is extended any more. */
+void files_exit(void);
+/* The guardian was lost: settles what it held, if so. */
+void files_check_guardian(void);
+
+/* --- write.c, read.c --- */
+ssize_t files_write(struct description *description, struct transfer *transfer);
+ssize_t files_read(struct description *description, struct transfer *transfer);
+
+/* --- size.c --- */
+off_t files_lseek(struct description *description, int fd, off_t offset, int whence);
+/* call(argument) makes the real call; size is where it left st_size. */
+int files_stat_fd(struct description *description, int (*call)(void *argument), void *argument,
+		  int64_t *size);
+/* After a successful stat by path, which call(argument) repeats. */
+int files_stat_path(int (*call)(void *argument), void *argument, dev_t (*dev)(void *argument),
+		    ino_t (*ino)(void *argument), int64_t *size, int result);
+int files_fallocate(struct description *description, int fd, int mode, off_t offset, off_t bytes,
+		    int (*call)(int fd, int mode, off_t offset, off_t bytes));
+int64_t files_clip_available(struct description *description, int fd, int64_t available);
+
+/* --- plain.c: everything rare settles the file, then makes the real call --- */
+struct plain {
+	struct description *description; /* NULL: nothing to do */
+	struct gate_pass pass;
+	int fd;
+};
+
+/* The file is an ordinary one until plain_end. reasons: keeps it so, until closed. */
+void plain_begin(struct plain *plain, int fd, uint32_t reasons);
+void plain_begin_path(struct plain *plain, int dirfd, const char *path, int flags);
+/* Also gives back the blocks past the end. */
+void plain_give_back(struct plain *plain);
+void plain_end(struct plain *plain);
+void description_settle(struct description *description);
+
+/* --- share.c: descriptions that other processes hold --- */
+enum share_kind {
+	SHARE_ALL,	  /* the child has every descriptor */
+	SHARE_INHERITED,  /* it has those that aren't close-on-exec */
+};
+void share_begin(void);
+/* Before a fork whose pid share_end will be told: the child is watched until it is gone. */
+void share_prepare_watch(void);
+/* succeeded: a child may hold descriptions now. pid > 0: watched until it is gone. */
+void share_end(bool succeeded, enum share_kind kind, pid_t pid);
+void share_in_child(void);
+void share_description(struct description *description);
+/* Nobody else has it, as far as can be known. */
+bool description_is_exclusive(struct description *description);
+
+/* --- keep.c --- */
+void keep_before_write(struct description *description, const struct transfer *transfer);
+/* Bytes that go into a stream on fd. */
+void keep_count(int fd, size_t bytes);
+void keep_give_back(struct description *description, int fd);
+
+#endif

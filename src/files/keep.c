@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Mode keep: blocks past the end of file (FALLOC_FL_KEEP_SIZE). The size is never touched, so it is
+ * safe with any number of openers and needs neither lock nor claim; giving the blocks back does.
+ */
+#include "files/files.h"
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "claim/lease.h"
+#include "claim/settle.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Reasons for which the file is topped up; a stream is counted in its own calls. */
+#define TOPPED_UP                                                                                  \
+	(KEEP_RULE | KEEP_MAPPED | KEEP_STREAM | KEEP_ASYNC | KEEP_OWN | KEEP_SHARED |             \
+	 KEEP_UNSUPPORTED | KEEP_CHALLENGED | KEEP_REFUSED)
+
+static int64_t step(struct description *description, const struct statfs *fs)
+{
+	/* What nobody may be able to give back, or what isn't given back by a cut: little. */
+	if ((atomic_load(&description->reasons) & ~(uint32_t)KEEP_RULE) ||
+	    !lease_is_trusted(fs) || !space_is_freed_by_cut(fs))
+		return 0;
+	return description->options.prealloc_size;
+}
+
+static void top_up(struct description *description, int fd, int64_t start, int64_t end,
+		   int64_t size)
+{
+	int64_t align = description->options.prealloc_align;
+	struct statfs fs;
+	int64_t keep_end;
+
+	if (fstatfs(fd, &fs) < 0 || start - size > align)
+		return;
+	if (__builtin_add_overflow(end, step(description, &fs) + align, &keep_end))
+		return;
+	keep_end -= keep_end % align;
+	if (keep_end - size > space_headroom(&fs, (uint32_t)description->options.min_free) ||
+	    sys.fallocate(fd, FALLOC_FL_KEEP_SIZE, size, keep_end - size) < 0) {
+		atomic_store(&description->keep_retry_at,
+			     errno == EOPNOTSUPP ? INT64_MAX : clock_now() + NS_PER_S);
+		return;
+	}
+	atomic_store(&description->kept, true);
+	atomic_store(&description->keep_left, keep_end - end);
+	atomic_fetch_add(&description->keep_extensions, 1);
+	atomic_fetch_add(&description->keep_bytes, (uint64_t)(keep_end - size));
+}
+
+static void find_room(struct description *description, int fd, bool to_end, int64_t start,
+		      int64_t bytes)
+{
+	struct stat st;
+	int64_t end;
+
+	if (clock_now() < atomic_load(&description->keep_retry_at) || sys.fstat(fd, &st) < 0) {
+		atomic_store(&description->keep_left, description->options.prealloc_align);
+		return;
+	}
+	if (to_end)
+		start = st.st_size;
+	if (start < 0 || __builtin_add_overflow(start, bytes, &end))
+		return;
+	if (end <= st.st_size)
+		atomic_store(&description->keep_left, st.st_size - end);
+	else
+		top_up(description, fd, start, end, st.st_size);
+}
+
+void keep_before_write(struct description *description, const struct transfer *transfer)
+{
+	int64_t bytes = (int64_t)transfer->bytes;
+	bool to_end = atomic_load(&description->append) || transfer->to_end;
+	int saved_errno = errno;
+
+	if (!(atomic_load_explicit(&description->reasons, memory_order_relaxed) & TOPPED_UP))
+		return;
+	if (transfer->at_offset && !to_end &&
+	    transfer->offset + bytes <= atomic_load(&description->size_seen))
+		return;
+	if (atomic_fetch_sub(&description->keep_left, bytes) >= bytes)
+		return;
+	find_room(description, transfer->fd, to_end,
+		  transfer->at_offset ? transfer->offset : sys.lseek(transfer->fd, 0, SEEK_CUR),
+		  bytes);
+	errno = saved_errno;
+}
+
+void keep_count(int fd, size_t bytes)
+{
+	struct description *description = table_get(fd);
+	int saved_errno = errno;
+
+	if (!description || !(atomic_load(&description->reasons) & KEEP_STREAM))
+		return;
+	if (atomic_fetch_sub(&description->keep_left, (int64_t)bytes) >= (int64_t)bytes)
+		return;
+	find_room(description, fd, true, 0, (int64_t)bytes);
+	errno = saved_errno;
+}
+
+/* Under the lease: cuts the blocks past the end, and nothing else changes. */
+static void cut(struct description *description, int fd)
+{
+	struct stat st;
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+	int64_t theirs = atomic_load(&description->program_keep_end);
+
+	if (sys.fstat(fd, &st) < 0 || sys.ftruncate(fd, st.st_size) < 0)
+		return;
+	if (theirs > st.st_size)
+		sys.fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size, theirs - st.st_size);
+	/* ftruncate(2) strips set-user-ID and set-group-ID where the caller has no CAP_FSETID. */
+	if (st.st_mode & (S_ISUID | S_ISGID))
+		sys.fchmod(fd, st.st_mode & 07777);
+	times[1] = st.st_mtim;
+	sys.futimens(fd, times);
+	atomic_store(&description->kept, false);
+	atomic_store(&description->keep_left, 0);
+}
+
+/*
+ * ftruncate to the size just read would race with another appender, so only under a lease of our
+ * own, for a moment. Whoever opens the file in that moment sends this very thread a SIGIO, which is
+ * blocked, and taken out of the queue again.
+ */
+void keep_give_back(struct description *description, int fd)
+{
+	struct timespec now = {0};
+	struct statfs fs;
+	sigset_t saved, pending, sigio;
+	int saved_errno = errno;
+
+	if (!atomic_load(&description->kept) || !description_is_exclusive(description) ||
+	    (atomic_load(&description->reasons) & KEEP_OWN) || fstatfs(fd, &fs) < 0 ||
+	    !lease_is_trusted(&fs))
+		goto out;
+	signals_block(&saved);
+	sigemptyset(&pending);
+	sigpending(&pending);
+	if (lease_take(fd, SIGIO) == 0) {
+		cut(description, fd);
+		lease_release(fd);
+		if (!sigismember(&pending, SIGIO)) {
+			sigemptyset(&sigio);
+			sigaddset(&sigio, SIGIO);
+			sigtimedwait(&sigio, NULL, &now);
+		}
+	}
+	signals_restore(&saved);
+out:
+	errno = saved_errno;
+}

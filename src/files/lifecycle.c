@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Descriptors come and go. */
+#include "files/files.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "claim/claim.h"
+#include "claim/lease.h"
+#include "claim/settle.h"
+#include "files/engage.h"
+#include "files/report.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DIRECT_ALIGN 4096
+
+static const struct rules *rules;
+
+void files_init(const struct rules *loaded, const char *guardian)
+{
+	rules = loaded;
+	claim_init(guardian);
+}
+
+static int resolve(void *context, char *buffer, size_t size)
+{
+	char link[64];
+	ssize_t length;
+
+	/* /proc/self is gone once main's thread has exited. */
+	snprintf(link, sizeof(link), "/proc/thread-self/fd/%d", *(int *)context);
+	length = readlink(link, buffer, size - 1);
+	if (length < 0)
+		return -errno;
+	if ((size_t)length == size - 1)
+		return -ENAMETOOLONG;
+	buffer[length] = '\0';
+	return 0;
+}
+
+static void remember_path(struct description *description, const char *name)
+{
+	size_t length = strlen(name);
+	size_t room = sizeof(description->path) - 1;
+
+	if (length <= room)
+		memcpy(description->path, name, length + 1);
+	else
+		snprintf(description->path, sizeof(description->path), "...%s",
+			 name + length - (room - 3));
+}
+
+static void manage(int fd, int flags, const char *name, const struct rule *rule, uint32_t reasons)
+{
+	struct description *description, *was;
+	struct stat st;
+
+	if (sys.fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	description = description_new();
+	if (!description)
+		return;
+	description->dev = st.st_dev;
+	description->ino = st.st_ino;
+	description->rule = rule;
+	description->options = rule->options;
+	description->readable = (flags & O_ACCMODE) == O_RDWR;
+	if (rule->options.mode == RULE_MODE_KEEP)
+		reasons |= KEEP_RULE;
+	if (flags & O_DIRECT)
+		description->options.prealloc_align =
+			(description->options.prealloc_align + DIRECT_ALIGN - 1) / DIRECT_ALIGN *
+			DIRECT_ALIGN;
+	atomic_store(&description->append, flags & O_APPEND);
+	atomic_store(&description->direct, flags & O_DIRECT);
+	atomic_store(&description->reasons, reasons);
+	remember_path(description, name);
+	description_publish(description);
+	if (!table_exchange(fd, description, &was))
+		description_free(description);
+	else
+		log_debug("%s: managed as descriptor %d", name, fd);
+}
+
+static void opened(int fd, int flags, const char *name, uint32_t reasons)
+{
+	int saved_errno = errno;
+	const struct rule *rule;
+
+	files_forget(fd);
+	if (!rules || !name || (flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) ||
+	    (flags & O_TMPFILE) == O_TMPFILE)
+		return;
+	rule = rules_match(rules, name, resolve, &fd);
+	if (rule && rule->options.mode != RULE_MODE_OFF)
+		manage(fd, flags, name, rule, reasons);
+	errno = saved_errno;
+}
+
+void files_opened(int fd, int flags, const char *name)
+{
+	opened(fd, flags, name, 0);
+}
+
+void files_stream_opened(int fd, int flags, const char *name)
+{
+	opened(fd, flags, name, KEEP_STREAM);
+}
+
+/* fd: -1: no descriptor leads to it any more, somebody has closed it behind our back. */
+static void finish(struct description *description, int fd)
+{
+	struct claim_slot *slot;
+
+	description_settle(description);
+	if (fd >= 0)
+		keep_give_back(description, fd);
+	report_closed(description);
+	slot = atomic_load(&description->slot);
+	description_free(description);
+	if (slot != &slot_none)
+		claim_slot_free(slot);
+}
+
+static void detach(int fd, bool still_open)
+{
+	int saved_errno = errno;
+	struct description *was;
+
+	if (!table_get(fd))
+		return;
+	table_exchange(fd, NULL, &was);
+	if (was && atomic_fetch_sub(&was->fds, 1) == 1)
+		finish(was, still_open ? fd : -1);
+	errno = saved_errno;
+}
+
+void files_forget(int fd)
+{
+	detach(fd, false);
+}
+
+void files_closing(int fd)
+{
+	detach(fd, true);
+}
+
+void files_closing_range(unsigned int first, unsigned int last)
+{
+	int to = last > INT_MAX - 1 ? INT_MAX - 1 : (int)last;
+
+	if (first > INT_MAX - 1)
+		return;
+	for (int fd = table_next((int)first, to); fd >= 0; fd = table_next(fd + 1, to))
+		files_closing(fd);
+}
+
+void files_duplicated(int from, int to)
+{
+	struct description *description, *was;
+
+	if (from == to)
+		return;
+	files_forget(to);
+	description = table_get(from);
+	if (!description)
+		return;
+	atomic_fetch_add(&description->fds, 1);
+	if (!table_exchange(to, description, &was))
+		/* An alias that we can't follow: as if another process had it. */
+		share_description(description);
+}
+
+bool files_give_back_all(void)
+{
+	int saved_errno = errno;
+	bool any = false;
+
+	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
+		struct description *description = table_get(fd);
+
+		if (!description)
+			continue;
+		if (slot_is_extended(atomic_load(&description->slot))) {
+			description_settle(description);
+			any = true;
+		}
+		if (atomic_load(&description->kept)) {
+			keep_give_back(description, fd);
+			any = true;
+		}
+		atomic_store(&description->keep_retry_at, INT64_MAX);
+		engage_pause(description, KEEP_FAILED);
+	}
+	errno = saved_errno;
+	return any;
+}
+
+void files_exit(void)
+{
+	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
+		struct description *description = table_get(fd);
+
+		if (description) {
+			description_settle(description);
+			keep_give_back(description, fd);
+			report_closed(description);
+		}
+	}
+	claim_bar();
+	claim_leave();
+}
+
+/* What its guardian would have done, by our own hand: the lease is the description's. */
+static void settle_lost(struct description *description, int fd)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+	struct claimed claimed = {
+		.fd = fd,
+		.readable = description->readable,
+		.append = atomic_load(&description->append),
+		.options = {description->options.prealloc_size, description->options.prealloc_align},
+		.slot = slot,
+	};
+	struct owner_hold hold;
+	bool locked;
+
+	owner_take_over(&slot->lock, GUARDIAN_OWNER, thread_id(), false);
+	atomic_store(&slot->wanted, 0);
+	if (atomic_load(&slot->sequence) & 1)
+		atomic_fetch_add(&slot->sequence, 1);
+	locked = owner_of(&slot->lock) != thread_id();
+	if (locked)
+		locked = slot_lock(slot, &hold);
+	claimed_settle(&claimed, SETTLED_LOST);
+	lease_release(fd);
+	if (locked)
+		slot_unlock(slot, &hold);
+	else
+		owner_unlock(&slot->lock, thread_id());
+}
+
+void files_check_guardian(void)
+{
+	int saved_errno = errno;
+
+	if (!claim_is_lost() || !claim_guardian_was_lost())
+		return;
+	log_warn("the guardian has ended: what it held is settled by the program itself");
+	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
+		struct description *description = table_get(fd);
+
+		if (description && slot_is_extended(atomic_load(&description->slot)))
+			settle_lost(description, fd);
+	}
+	errno = saved_errno;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Everything rare settles the file first: then it is an ordinary file, until the call has returned. */
+#include "files/files.h"
+
+#include "base/sys.h"
+#include "base/thread.h"
+#include "claim/claim.h"
+#include "files/engage.h"
+
+#include <errno.h>
+#include <limits.h>
+
+void description_settle(struct description *description)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+
+	while (slot_is_extended(slot)) {
+		claim_settle(slot);
+		files_check_guardian();
+	}
+}
+
+static void begin(struct plain *plain, struct description *description, uint32_t reasons)
+{
+	int saved_errno = errno;
+
+	atomic_fetch_or(&description->reasons, reasons);
+	gate_enter(&description->gate, &plain->pass);
+	description_settle(description);
+	atomic_store(&description->size_seen, 0);
+	atomic_store(&description->inside_left, 0);
+	atomic_store(&description->keep_left, 0);
+	errno = saved_errno;
+}
+
+void plain_begin(struct plain *plain, int fd, uint32_t reasons)
+{
+	plain->description = table_get(fd);
+	plain->fd = fd;
+	if (plain->description)
+		begin(plain, plain->description, reasons);
+}
+
+/* A descriptor of the description, or -1. */
+static int descriptor_of(const struct description *description)
+{
+	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1))
+		if (table_get(fd) == description)
+			return fd;
+	return -1;
+}
+
+void plain_begin_path(struct plain *plain, int dirfd, const char *path, int flags)
+{
+	int saved_errno = errno;
+	struct stat st;
+
+	plain->description = NULL;
+	plain->fd = -1;
+	if (!descriptions_exist())
+		return;
+	if (sys.fstatat(dirfd, path, &st, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) == 0 &&
+	    S_ISREG(st.st_mode))
+		plain->description = description_find(st.st_dev, st.st_ino);
+	if (plain->description) {
+		plain->fd = descriptor_of(plain->description);
+		begin(plain, plain->description, 0);
+	}
+	errno = saved_errno;
+}
+
+void plain_give_back(struct plain *plain)
+{
+	if (plain->description && plain->fd >= 0)
+		keep_give_back(plain->description, plain->fd);
+}
+
+void plain_end(struct plain *plain)
+{
+	if (plain->description)
+		gate_leave(&plain->description->gate, &plain->pass);
+}

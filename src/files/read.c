@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "files/files.h"
+
+#include "base/sys.h"
+#include "base/thread.h"
+#include "files/engage.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * Makes the call for at most `room` bytes. Direct I/O can't be cut to an odd length: there the
+ * result is cut, and the offset put back.
+ */
+static ssize_t read_clipped(struct description *description, struct transfer *transfer,
+			    int64_t room)
+{
+	struct transfer clipped = *transfer;
+	struct iovec iov[transfer->count > 0 && transfer->count <= IOV_MAX ? transfer->count : 1];
+	size_t left = room < 0 ? 0 : (size_t)room;
+	ssize_t got;
+
+	if (transfer->bytes <= left)
+		return transfer->call(transfer);
+	if (atomic_load(&description->direct)) {
+		got = transfer->call(transfer);
+		if (got <= (ssize_t)left)
+			return got;
+		if (!transfer->at_offset)
+			sys.lseek(transfer->fd, (off_t)left - got, SEEK_CUR);
+		return (ssize_t)left;
+	}
+	clipped.iov = iov;
+	clipped.count = 0;
+	do {
+		struct iovec part = transfer->iov[clipped.count];
+
+		if (part.iov_len > left)
+			part.iov_len = left;
+		left -= part.iov_len;
+		iov[clipped.count++] = part;
+	} while (left > 0);
+	return clipped.call(&clipped);
+}
+
+static ssize_t read_at_position(struct description *description, struct claim_slot *slot,
+				struct transfer *transfer)
+{
+	off_t at = sys.lseek(transfer->fd, 0, SEEK_CUR);
+	int64_t data_end = atomic_load(&slot->positions.data_end);
+	ssize_t got;
+
+	atomic_store(&slot->intent, INTENT_NONE);
+	description->at_end = false;
+	got = read_clipped(description, transfer, data_end - at);
+	/* A signal handler wrote meanwhile, and moved the offset under us. */
+	if (got > 0 && atomic_exchange(&description->nested, false)) {
+		int64_t over = sys.lseek(transfer->fd, 0, SEEK_CUR) -
+			       atomic_load(&slot->positions.data_end);
+
+		if (over > 0) {
+			sys.lseek(transfer->fd, -over, SEEK_CUR);
+			got = over < got ? got - over : 0;
+		}
+	}
+	return got;
+}
+
+/* False: the file changed between ordinary and extended meanwhile, and nothing was read. */
+static bool read_plain(struct claim_slot *slot, uint32_t sequence, struct description *description,
+		       struct transfer *transfer, ssize_t *result)
+{
+	*result = transfer->call(transfer);
+	if (atomic_load(&description->slot) == slot &&
+	    atomic_load_explicit(&slot->sequence, memory_order_acquire) == sequence)
+		return true;
+	if (*result > 0 && !transfer->at_offset)
+		sys.lseek(transfer->fd, -*result, SEEK_CUR);
+	return *result < 0;
+}
+
+static ssize_t read_any(struct description *description, struct transfer *transfer)
+{
+	for (;;) {
+		struct claim_slot *slot = atomic_load_explicit(&description->slot,
+							       memory_order_acquire);
+		uint32_t sequence = slot_wait_stable(slot);
+		int64_t data_end = atomic_load_explicit(&slot->positions.data_end,
+							memory_order_acquire);
+		struct owner_hold hold;
+		ssize_t result;
+
+		if (data_end < 0) {
+			if (read_plain(slot, sequence, description, transfer, &result))
+				return result;
+			continue;
+		}
+		if (transfer->at_offset)
+			return read_clipped(description, transfer, data_end - transfer->offset);
+		if (!slot_lock(slot, &hold))
+			return read_at_position(description, slot, transfer);
+		if (slot_is_extended(slot)) {
+			result = read_at_position(description, slot, transfer);
+			slot_unlock(slot, &hold);
+			return result;
+		}
+		slot_unlock(slot, &hold);
+	}
+}
+
+ssize_t files_read(struct description *description, struct transfer *transfer)
+{
+	ssize_t result;
+	int cancel;
+
+	if (transfer->bytes == 0 || !description->readable)
+		return transfer->call(transfer);
+	pthread_testcancel();
+	cancel = cancel_disable();
+	result = read_any(description, transfer);
+	cancel_restore(cancel);
+	return result;
+}

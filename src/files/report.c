@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "files/report.h"
+
+#include "base/sys.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static char destination[4096];
+
+static const struct {
+	enum keep_reason reason;
+	const char *text;
+} reasons[] = {
+	{KEEP_RULE, "rule"},	       {KEEP_MAPPED, "mapped"},	      {KEEP_STREAM, "stream"},
+	{KEEP_ASYNC, "async"},	       {KEEP_OWN, "own-lease"},	      {KEEP_SHARED, "shared"},
+	{KEEP_UNSUPPORTED, "no-lease"}, {KEEP_CHALLENGED, "challenged"},
+	{KEEP_REFUSED, "also-open"},    {KEEP_FAILED, "no-space"},
+};
+
+void report_init(const char *wanted)
+{
+	if (wanted && strlen(wanted) < sizeof(destination))
+		strcpy(destination, wanted);
+}
+
+/* JSON's string escapes; other bytes as they are. */
+static void quote(char *to, size_t size, const char *from)
+{
+	size_t used = 0;
+
+	for (; *from && used + 8 < size; from++) {
+		unsigned char c = (unsigned char)*from;
+
+		if (c == '"' || c == '\\')
+			used += (size_t)snprintf(to + used, size - used, "\\%c", c);
+		else if (c < 0x20)
+			used += (size_t)snprintf(to + used, size - used, "\\u%04x", c);
+		else
+			to[used++] = (char)c;
+	}
+	to[used] = '\0';
+}
+
+static void list_reasons(char *to, size_t size, uint32_t set)
+{
+	size_t used = 0;
+
+	to[0] = '\0';
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if ((set & reasons[i].reason) && used + 16 < size)
+			used += (size_t)snprintf(to + used, size - used, "%s%s", used ? "," : "",
+						 reasons[i].text);
+}
+
+static int format_line(char *line, size_t size, struct description *description, bool json)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+	uint64_t extensions = atomic_load(&slot->extensions);
+	char path[1024], why[128];
+	const char *mode = extensions ? "zero" : atomic_load(&description->keep_extensions) ? "keep"
+											      : "none";
+
+	quote(path, sizeof(path), description->path);
+	list_reasons(why, sizeof(why), atomic_load(&description->reasons));
+	return snprintf(
+		line, size,
+		json ? "{\"pid\":%d,\"path\":\"%s\",\"mode\":\"%s\",\"appends\":%" PRIu64
+		       ",\"appended_bytes\":%" PRIu64 ",\"extensions\":%" PRIu64
+		       ",\"extended_bytes\":%" PRIu64 ",\"extension_ns\":%" PRIu64
+		       ",\"keep_extensions\":%" PRIu64 ",\"keep_bytes\":%" PRIu64
+		       ",\"settles\":%" PRIu64 ",\"challenges\":%" PRIu64 ",\"fallback\":\"%s\"}\n"
+		     : "preallocate[%d]: %s: mode %s, %" PRIu64 " appends of %" PRIu64
+		       " bytes, %" PRIu64 " extensions of %" PRIu64 " bytes in %" PRIu64
+		       " ns, keep %" PRIu64 " of %" PRIu64 " bytes, settled %" PRIu64
+		       " times, challenged %" PRIu64 " times, fallback: %s\n",
+		(int)getpid(), path, mode, atomic_load(&description->appends),
+		atomic_load(&description->bytes_appended), extensions,
+		atomic_load(&slot->bytes_extended), atomic_load(&slot->extend_ns),
+		atomic_load(&description->keep_extensions), atomic_load(&description->keep_bytes),
+		atomic_load(&slot->settles), atomic_load(&slot->challenges),
+		why[0] ? why : (json ? "" : "none"));
+}
+
+void report_closed(struct description *description)
+{
+	char line[2048];
+	size_t suffix = strlen(destination);
+	bool json = suffix > 5 && strcmp(destination + suffix - 5, ".json") == 0;
+	int saved_errno = errno;
+	int length, fd = STDERR_FILENO;
+
+	if (!destination[0])
+		return;
+	length = format_line(line, sizeof(line), description, json);
+	if (strcmp(destination, "stderr") != 0)
+		fd = (int)syscall(SYS_openat, AT_FDCWD, destination,
+				  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	if (fd >= 0 && length > 0)
+		syscall(SYS_write, fd, line, (size_t)length);
+	if (fd >= 0 && fd != STDERR_FILENO)
+		syscall(SYS_close, fd);
+	errno = saved_errno;
+}

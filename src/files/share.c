@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Descriptions that other processes hold. The lease can't see them (one description counts once,
+ * however many hold it), so whatever may hand one over settles everything first, and the
+ * description isn't extended again until it is certain that nobody else has it.
+ */
+#include "files/files.h"
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "claim/claim.h"
+#include "claim/spawn.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define WATCHES 64
+#define LOOK_AGAIN (20 * NS_PER_MS)
+
+/* Shared with the children: has this one passed on what it inherited? */
+static _Atomic bool *passed_on; /* WATCHES of them; NULL until the first fork with managed files */
+static _Atomic bool *mine;	/* this process's own, in its parent's array */
+
+static struct section section;
+static struct {
+	bool used;
+	int pidfd;
+} watches[WATCHES];
+
+void share_begin(void)
+{
+	if (!descriptions_exist())
+		return;
+	claim_bar();
+	if (!passed_on) {
+		void *map = mmap(NULL, WATCHES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				 -1, 0);
+
+		passed_on = map == MAP_FAILED ? NULL : map;
+	}
+}
+
+static void mark(struct description *description, uint64_t bit)
+{
+	if (bit)
+		atomic_fetch_or(&description->shared_with, bit);
+	else
+		atomic_fetch_or(&description->reasons, KEEP_SHARED);
+}
+
+static void mark_all(uint64_t bit)
+{
+	struct description *description;
+
+	for (size_t i = 0; description_at(i, &description); i++)
+		if (description)
+			mark(description, bit);
+}
+
+static bool mark_inherited(void)
+{
+	bool any = false;
+
+	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
+		int flags = sys.fcntl(fd, F_GETFD);
+		struct description *description = table_get(fd);
+
+		if (flags < 0 || (flags & FD_CLOEXEC) || !description)
+			continue;
+		mark(description, 0);
+		any = true;
+	}
+	return any;
+}
+
+/*
+ * The bit of a new watch, which the child finds as its own; 0: none free. Before the fork: the
+ * child must find it cleared.
+ */
+static _Thread_local int next_watch = -1;
+
+void share_prepare_watch(void)
+{
+	struct section_hold hold;
+
+	next_watch = -1;
+	if (!descriptions_exist() || !passed_on)
+		return;
+	section_enter(&section, &hold);
+	for (int i = 0; i < WATCHES && next_watch < 0; i++) {
+		if (!watches[i].used) {
+			watches[i].used = true;
+			watches[i].pidfd = -1;
+			atomic_store(&passed_on[i], false);
+			next_watch = i;
+		}
+	}
+	section_leave(&section, &hold);
+}
+
+static void watch_free(int watch)
+{
+	if (watches[watch].pidfd >= 0)
+		sys.close(watches[watch].pidfd);
+	watches[watch].used = false;
+}
+
+/* 0: the child can't be watched. */
+static uint64_t watch_start(pid_t pid)
+{
+	int watch = next_watch;
+	int fd;
+
+	next_watch = -1;
+	if (watch < 0)
+		return 0;
+	fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	watches[watch].pidfd = fd >= 0 ? fd_out_of_the_way(fd) : -1;
+	if (watches[watch].pidfd >= 0)
+		return UINT64_C(1) << watch;
+	watch_free(watch);
+	return 0;
+}
+
+void share_end(bool succeeded, enum share_kind kind, pid_t pid)
+{
+	int saved_errno = errno;
+	bool passed;
+
+	if (!descriptions_exist()) {
+		if (next_watch >= 0)
+			watch_start(0);
+		if (claim_is_barred())
+			claim_unbar();
+		return;
+	}
+	if (!succeeded) {
+		watch_start(0);
+	} else {
+		passed = kind == SHARE_ALL || mark_inherited();
+		if (passed && mine)
+			atomic_store(mine, true);
+		if (kind == SHARE_ALL)
+			mark_all(watch_start(pid));
+	}
+	if (claim_is_barred())
+		claim_unbar();
+	errno = saved_errno;
+}
+
+void share_in_child(void)
+{
+	struct description *description;
+	int watch = next_watch;
+
+	thread_reset();
+	descriptions_reset_lock();
+	section = (struct section){0};
+	next_watch = -1;
+	claim_forget();
+	for (size_t i = 0; description_at(i, &description); i++) {
+		if (!description)
+			continue;
+		description->gate = (struct gate){0};
+		atomic_store(&description->slot, &slot_none);
+		atomic_store(&description->shared_with, 0);
+		atomic_store(&description->kept, false);
+		mark(description, 0);
+	}
+	for (int i = 0; i < WATCHES; i++) {
+		if (watches[i].used && watches[i].pidfd >= 0)
+			sys.close(watches[i].pidfd);
+		watches[i].used = false;
+	}
+	mine = watch >= 0 ? &passed_on[watch] : NULL;
+	passed_on = NULL;
+}
+
+void share_description(struct description *description)
+{
+	description_settle(description);
+	mark(description, 0);
+	if (mine)
+		atomic_store(mine, true);
+}
+
+/* The child is gone: nobody has what it had, or somebody whom we don't know. */
+static void watch_over(int watch)
+{
+	uint64_t bit = UINT64_C(1) << watch;
+	bool passed = atomic_load(&passed_on[watch]);
+	struct description *description;
+
+	for (size_t i = 0; description_at(i, &description); i++) {
+		if (!description || !(atomic_load(&description->shared_with) & bit))
+			continue;
+		if (passed)
+			mark(description, 0);
+		atomic_fetch_and(&description->shared_with, ~bit);
+	}
+	watch_free(watch);
+}
+
+bool description_is_exclusive(struct description *description)
+{
+	uint64_t bits = atomic_load(&description->shared_with);
+	struct section_hold hold;
+
+	if (atomic_load(&description->reasons) & KEEP_SHARED)
+		return false;
+	if (!bits)
+		return true;
+	section_enter(&section, &hold);
+	for (int i = 0; i < WATCHES; i++) {
+		struct pollfd poll_fd = {.fd = watches[i].pidfd, .events = POLLIN};
+
+		if ((bits & (UINT64_C(1) << i)) && watches[i].used && poll(&poll_fd, 1, 0) == 1)
+			watch_over(i);
+	}
+	section_leave(&section, &hold);
+	if (!atomic_load(&description->shared_with))
+		return !(atomic_load(&description->reasons) & KEEP_SHARED);
+	atomic_store(&description->retry_at, clock_now() + LOOK_AGAIN);
+	return false;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "files/files.h"
+
+#include "base/sys.h"
+#include "base/thread.h"
+#include "files/engage.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* The file was ordinary (or extended) all the time since the sequence number was read. */
+static bool unchanged(struct description *description, struct claim_slot *slot, uint32_t sequence)
+{
+	return atomic_load(&description->slot) == slot &&
+	       atomic_load_explicit(&slot->sequence, memory_order_acquire) == sequence;
+}
+
+/* With the slot's lock held and the file extended. */
+static off_t seek_extended(struct claim_slot *slot, int fd, off_t offset, int whence)
+{
+	int64_t data_end = atomic_load(&slot->positions.data_end);
+	off_t from, to;
+
+	switch (whence) {
+	case SEEK_END:
+		/* The kernel's sum wraps, and a negative offset is EINVAL (vfs_setpos). */
+		if (__builtin_add_overflow(data_end, offset, &to))
+			to = -1;
+		return sys.lseek(fd, to, SEEK_SET);
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		if (offset >= data_end) {
+			errno = ENXIO;
+			return -1;
+		}
+		from = sys.lseek(fd, 0, SEEK_CUR);
+		to = sys.lseek(fd, offset, whence);
+		if (to < data_end)
+			return to;
+		if (whence == SEEK_HOLE)
+			return sys.lseek(fd, data_end, SEEK_SET);
+		sys.lseek(fd, from, SEEK_SET);
+		errno = ENXIO;
+		return -1;
+	default:
+		return sys.lseek(fd, offset, whence);
+	}
+}
+
+off_t files_lseek(struct description *description, int fd, off_t offset, int whence)
+{
+	for (;;) {
+		struct claim_slot *slot = atomic_load(&description->slot);
+		uint32_t sequence = slot_wait_stable(slot);
+		struct owner_hold hold;
+		bool locked;
+		off_t result;
+
+		if (!(whence == SEEK_CUR && offset == 0)) {
+			atomic_store(&description->inside_left, 0);
+			atomic_store(&description->keep_left, 0);
+		}
+		if (!slot_is_extended(slot)) {
+			result = sys.lseek(fd, offset, whence);
+			if (whence == SEEK_SET || whence == SEEK_CUR || result < 0 ||
+			    unchanged(description, slot, sequence))
+				return result;
+			continue;
+		}
+		locked = slot_lock(slot, &hold);
+		if (!slot_is_extended(slot)) {
+			if (locked)
+				slot_unlock(slot, &hold);
+			continue;
+		}
+		atomic_store(&slot->intent, INTENT_NONE);
+		if (!(whence == SEEK_CUR && offset == 0))
+			description->at_end = false;
+		result = seek_extended(slot, fd, offset, whence);
+		if (locked)
+			slot_unlock(slot, &hold);
+		return result;
+	}
+}
+
+int files_stat_fd(struct description *description, int (*call)(void *argument), void *argument,
+		  int64_t *size)
+{
+	for (;;) {
+		struct claim_slot *slot = atomic_load(&description->slot);
+		uint32_t sequence = slot_wait_stable(slot);
+		int result = call(argument);
+		int64_t data_end = atomic_load(&slot->positions.data_end);
+
+		if (!unchanged(description, slot, sequence))
+			continue;
+		if (result == 0 && data_end >= 0)
+			*size = data_end;
+		return result;
+	}
+}
+
+int files_stat_path(int (*call)(void *argument), void *argument, dev_t (*dev)(void *argument),
+		    ino_t (*ino)(void *argument), int64_t *size, int result)
+{
+	struct description *description;
+
+	if (result != 0)
+		return result;
+	/*
+	 * Looked for after the call: if it was settled in between, the size may be the extended one.
+	 * So every managed file is looked for, extended or not, and asked again in a stable moment.
+	 */
+	description = description_find(dev(argument), ino(argument));
+	if (!description)
+		return result;
+	return files_stat_fd(description, call, argument, size);
+}
+
+int64_t files_clip_available(struct description *description, int fd, int64_t available)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+	int64_t data_end = atomic_load(&slot->positions.data_end);
+	off_t at;
+
+	if (data_end < 0)
+		return available;
+	at = sys.lseek(fd, 0, SEEK_CUR);
+	return at < 0 || at >= data_end ? 0 : data_end - at < available ? data_end - at : available;
+}
+
+/*
+ * The program's own fallocate. Ours goes first, so that both are one piece; then theirs is a
+ * formality inside file_end, and still made: mtime, errno and what the filesystem makes of the mode
+ * are then its own.
+ */
+static bool fallocate_extended(struct description *description, struct claim_slot *slot, int fd,
+			       int mode, off_t offset, off_t bytes,
+			       int (*call)(int fd, int mode, off_t offset, off_t bytes),
+			       int *result)
+{
+	struct owner_hold hold;
+	int64_t end;
+
+	if (offset < 0 || bytes <= 0 || __builtin_add_overflow(offset, bytes, &end))
+		return false;
+	if (!slot_lock(slot, &hold))
+		return false;
+	if (slot_is_extended(slot) && end > atomic_load(&slot->positions.file_end)) {
+		slot_unlock(slot, &hold);
+		engage_extend(description, slot, offset, end);
+		if (!slot_lock(slot, &hold))
+			return false;
+	}
+	if (!slot_is_extended(slot) || end > atomic_load(&slot->positions.file_end)) {
+		slot_unlock(slot, &hold);
+		return false;
+	}
+	atomic_store(&slot->intent, INTENT_NONE);
+	*result = call(fd, mode, offset, bytes);
+	if (*result == 0 && !(mode & FALLOC_FL_KEEP_SIZE))
+		filter_wrote(&slot->positions, end);
+	if (*result == 0 && (mode & FALLOC_FL_KEEP_SIZE) &&
+	    end > atomic_load(&slot->program_keep_end)) {
+		atomic_store(&slot->program_keep_end, end);
+		atomic_store(&description->program_keep_end, end);
+	}
+	slot_unlock(slot, &hold);
+	return true;
+}
+
+int files_fallocate(struct description *description, int fd, int mode, off_t offset, off_t bytes,
+		    int (*call)(int fd, int mode, off_t offset, off_t bytes))
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+	struct plain plain;
+	int result, cancel, saved_errno;
+
+	/* Neither the size nor anything past data_end comes of it. */
+	if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+		return call(fd, mode, offset, bytes);
+	cancel = cancel_disable();
+	if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE)) == 0 && slot_is_extended(slot) &&
+	    fallocate_extended(description, slot, fd, mode, offset, bytes, call, &result)) {
+		cancel_restore(cancel);
+		return result;
+	}
+	plain_begin(&plain, fd, 0);
+	result = call(fd, mode, offset, bytes);
+	saved_errno = errno;
+	if (result == 0 && mode == FALLOC_FL_KEEP_SIZE &&
+	    offset + bytes > atomic_load(&description->program_keep_end))
+		atomic_store(&description->program_keep_end, offset + bytes);
+	plain_end(&plain);
+	cancel_restore(cancel);
+	errno = saved_errno;
+	return result;
+}

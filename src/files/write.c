@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "files/files.h"
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "files/engage.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
+/* Longest wait for the lock before asking whether the guardian that may hold it still lives. */
+#define LOCK_PATIENCE (100 * NS_PER_MS)
+
+bool slot_lock(struct claim_slot *slot, struct owner_hold *hold)
+{
+	uint32_t me = thread_id();
+
+	while (atomic_load(&slot->wanted) || !owner_trylock(&slot->lock, me)) {
+		if (owner_of(&slot->lock) == me)
+			return false;
+		if (atomic_load(&slot->wanted) && owner_of(&slot->lock) == 0)
+			slot_wait_wanted(slot);
+		else
+			owner_wait(&slot->lock, LOCK_PATIENCE);
+		files_check_guardian();
+	}
+	owner_hold(hold, &slot->lock);
+	return true;
+}
+
+bool slot_unlock(struct claim_slot *slot, struct owner_hold *hold)
+{
+	owner_release(hold);
+	return owner_unlock(&slot->lock, thread_id());
+}
+
+static void announce(struct claim_slot *slot, enum slot_intent intent, int64_t start, int64_t end)
+{
+	atomic_store_explicit(&slot->intent_start, start, memory_order_relaxed);
+	atomic_store_explicit(&slot->intent_end, end, memory_order_relaxed);
+	atomic_store_explicit(&slot->intent, intent, memory_order_release);
+}
+
+/* Under the lock: what an unlocked write has found to be past data_end after all. */
+static void note_late(struct claim_slot *slot, int64_t end)
+{
+	struct owner_hold hold;
+	bool locked;
+
+	if (!slot_is_extended(slot))
+		return;
+	locked = slot_lock(slot, &hold);
+	filter_wrote(&slot->positions, end);
+	if (locked)
+		slot_unlock(slot, &hold);
+}
+
+/*
+ * The guardian took the lock over while this thread stood still inside its append. Had the write
+ * not begun, it was made on an ordinary file; had it ended, the guardian has kept its bytes. Only
+ * a thread continued in the very moment between the guardian's proof and its cut can have lost
+ * some: those are written again.
+ */
+static void write_again(struct description *description, const struct transfer *transfer,
+			int64_t start, ssize_t written)
+{
+	struct stat st;
+	int64_t end = start + written;
+	const struct iovec *iov = transfer->iov;
+	size_t skip;
+
+	if (written <= 0)
+		return;
+	/* Another thread may have had it extended again since. */
+	note_late(atomic_load(&description->slot), end);
+	if (sys.fstat(transfer->fd, &st) < 0 || st.st_size >= end)
+		return;
+	skip = st.st_size > start ? (size_t)(st.st_size - start) : 0;
+	for (size_t at = 0; (int64_t)(start + (int64_t)at) < end; iov++) {
+		struct iovec part = *iov;
+		size_t from = skip > at ? skip - at : 0;
+
+		if (from < part.iov_len) {
+			part.iov_base = (char *)part.iov_base + from;
+			part.iov_len -= from;
+			if (sys.pwritev(transfer->fd, &part, 1, start + (int64_t)(at + from)) < 0)
+				return;
+			atomic_fetch_add(&description->retries, 1);
+		}
+		at += iov->iov_len;
+	}
+}
+
+/*
+ * A signal handler writes to the file whose lock its own thread holds. It can't wait for itself;
+ * where the outer call stands is known from at_end, and the outer call reads its end back.
+ */
+static ssize_t write_nested(struct description *description, struct claim_slot *slot,
+			    struct transfer *transfer)
+{
+	bool append = atomic_load(&description->append) || transfer->to_end;
+	ssize_t written;
+	off_t end;
+
+	if (append && transfer->at_offset) {
+		transfer->offset = atomic_load(&slot->positions.data_end);
+		append = false;
+	}
+	if (append && !description->at_end)
+		sys.lseek(transfer->fd, atomic_load(&slot->positions.data_end), SEEK_SET);
+	written = transfer->call(transfer);
+	if (written > 0) {
+		end = transfer->at_offset ? transfer->offset + written
+					  : sys.lseek(transfer->fd, 0, SEEK_CUR);
+		filter_wrote(&slot->positions, end);
+		atomic_store(&description->nested, true);
+	}
+	return written;
+}
+
+struct place {
+	bool append;
+	int64_t start, end;
+	off_t moved_from; /* >= 0: the offset before it was set to data_end */
+};
+
+/* Where this write goes, in an extended file under its lock. */
+static int find_place(struct description *description, struct claim_slot *slot,
+		      struct transfer *transfer, struct place *place)
+{
+	place->moved_from = -1;
+	place->append = atomic_load(&description->append) || transfer->to_end;
+	if (place->append)
+		place->start = atomic_load(&slot->positions.data_end);
+	else if (transfer->at_offset)
+		place->start = transfer->offset;
+	else
+		place->start = sys.lseek(transfer->fd, 0, SEEK_CUR);
+	if (place->start < 0)
+		return -EINVAL;
+	if (__builtin_add_overflow(place->start, (int64_t)transfer->bytes, &place->end))
+		return -EFBIG;
+	return 0;
+}
+
+/* The offset is moved to data_end, where O_APPEND would have moved it. */
+static void go_to_end(struct description *description, struct transfer *transfer,
+		      struct place *place)
+{
+	if (!place->append)
+		return;
+	if (transfer->at_offset) {
+		transfer->offset = place->start;
+		return;
+	}
+	if (description->at_end)
+		return;
+	place->moved_from = sys.lseek(transfer->fd, 0, SEEK_CUR);
+	sys.lseek(transfer->fd, place->start, SEEK_SET);
+	description->at_end = true;
+}
+
+static void note_written(struct description *description, struct claim_slot *slot,
+			 const struct transfer *transfer, struct place *place, ssize_t written)
+{
+	int saved_errno = errno;
+
+	if (written > 0) {
+		int64_t end = place->start + written;
+
+		/* Read back: someone we don't see may have moved the offset and written, too. */
+		if (!transfer->at_offset &&
+		    (place->append || atomic_exchange(&description->nested, false))) {
+			end = sys.lseek(transfer->fd, 0, SEEK_CUR);
+			place->start = end - written;
+		}
+		if (end > atomic_load(&slot->positions.data_end)) {
+			filter_wrote(&slot->positions, end);
+			atomic_fetch_add_explicit(&description->appends, 1, memory_order_relaxed);
+			atomic_fetch_add_explicit(&description->bytes_appended, (uint64_t)written,
+						  memory_order_relaxed);
+		}
+		if (transfer->at_offset)
+			description->at_end = false;
+	} else if (place->moved_from >= 0) {
+		sys.lseek(transfer->fd, place->moved_from, SEEK_SET);
+		description->at_end = false;
+	}
+	errno = saved_errno;
+}
+
+/* False: the file isn't extended (any more), look again. */
+static bool write_extended(struct description *description, struct claim_slot *slot,
+			   struct transfer *transfer, ssize_t *result)
+{
+	struct owner_hold hold;
+	struct place place;
+	int64_t max_gap = description->options.prealloc_align;
+	int ret;
+
+	files_check_guardian();
+	if (!slot_lock(slot, &hold)) {
+		*result = write_nested(description, slot, transfer);
+		return true;
+	}
+	if (!slot_is_extended(slot)) {
+		slot_unlock(slot, &hold);
+		return false;
+	}
+	ret = find_place(description, slot, transfer, &place);
+	if (ret == 0 && place.end > atomic_load(&slot->positions.file_end)) {
+		slot_unlock(slot, &hold);
+		engage_extend(description, slot, place.start, place.end);
+		return false;
+	}
+	if (ret == 0 && place.start - atomic_load(&slot->positions.data_end) > max_gap) {
+		slot_unlock(slot, &hold);
+		engage_pause(description, KEEP_FAILED);
+		description_settle(description);
+		return false;
+	}
+	if (ret == 0) {
+		go_to_end(description, transfer, &place);
+		announce(slot,
+			 place.end <= atomic_load(&slot->positions.data_end) ? INTENT_NONE
+			 : transfer->at_offset				     ? INTENT_AT_OFFSET
+									     : INTENT_AT_POSITION,
+			 place.start, place.end);
+	}
+	transfer->to_end = false;
+	*result = transfer->call(transfer);
+	if (ret == 0)
+		note_written(description, slot, transfer, &place, *result);
+	announce(slot, INTENT_NONE, 0, 0);
+	if (!slot_unlock(slot, &hold) && ret == 0)
+		write_again(description, transfer, place.start, *result);
+	return true;
+}
+
+/* False: the file has become an extended one. */
+static bool write_plain(struct description *description, struct transfer *transfer,
+			ssize_t *result)
+{
+	struct gate_pass pass;
+
+	if (engage_is_due(description, transfer) && engage_take(description, transfer))
+		return false;
+	gate_enter(&description->gate, &pass);
+	if (slot_is_extended(atomic_load(&description->slot))) {
+		gate_leave(&description->gate, &pass);
+		return false;
+	}
+	keep_before_write(description, transfer);
+	*result = transfer->call(transfer);
+	gate_leave(&description->gate, &pass);
+	return true;
+}
+
+static ssize_t write_any(struct description *description, struct transfer *transfer)
+{
+	for (;;) {
+		struct claim_slot *slot = atomic_load_explicit(&description->slot,
+							       memory_order_acquire);
+		int64_t data_end = atomic_load_explicit(&slot->positions.data_end,
+							memory_order_acquire);
+		ssize_t result;
+
+		if (data_end < 0) {
+			if (write_plain(description, transfer, &result))
+				return result;
+			continue;
+		}
+		if (transfer->at_offset && !transfer->to_end && !atomic_load(&description->append) &&
+		    transfer->offset <= data_end - (int64_t)transfer->bytes) {
+			result = transfer->call(transfer);
+			/* Cut meanwhile: then this write comes after the cut. */
+			if (result > 0 &&
+			    transfer->offset + result > atomic_load(&slot->positions.data_end))
+				note_late(slot, transfer->offset + result);
+			return result;
+		}
+		if (write_extended(description, slot, transfer, &result))
+			return result;
+	}
+}
+
+ssize_t files_write(struct description *description, struct transfer *transfer)
+{
+	struct transfer again = *transfer;
+	ssize_t result;
+	int cancel;
+
+	if (transfer->bytes == 0)
+		return transfer->call(transfer);
+	pthread_testcancel();
+	cancel = cancel_disable();
+	result = write_any(description, transfer);
+	if (result < 0 && (errno == ENOSPC || errno == EDQUOT) && files_give_back_all())
+		result = write_any(description, &again);
+	cancel_restore(cancel);
+	return result;
+}
