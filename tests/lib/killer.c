@@ -91,10 +91,10 @@ int main(int argc, char **argv)
 		longer += is_longer(path, ack);
 		if (signal_number) {
 			kill(pid, signal_number);
-			wrong |= file_verify(path, ack, WRITE_IN_FLIGHT);
+			wrong |= file_verify(path, ack, ack, WRITE_IN_FLIGHT);
 		}
 		waitpid(pid, &status, 0);
-		wrong |= file_verify(path, ack, WRITE_IN_FLIGHT);
+		wrong |= file_verify(path, ack, ack, WRITE_IN_FLIGHT);
 		wrong |= !ended_as(status, expected);
 		if (wrong)
 			fprintf(stderr, "in round %d of %d\n", round, rounds);

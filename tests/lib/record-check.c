@@ -1,22 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * record-check [-i] ACKNOWLEDGED FILE
+ * record-check [-i] [-s SNAPSHOT] ACKNOWLEDGED FILE
  *
- * Succeeds if FILE holds every acknowledged record, whole and in order, and nothing else; with -i
- * a write may have been in flight.
+ * Succeeds if FILE holds every acknowledged record, whole and in order, and nothing else. With -i
+ * a write may have been in flight; with -s only what the older copy SNAPSHOT acknowledges must be
+ * there, and more may be.
+ *
+ * record-check -b ACKNOWLEDGED prints the acknowledged bytes.
  */
 #include "records.h"
 
 #include <err.h>
-#include <string.h>
+#include <stdio.h>
+#include <unistd.h>
 
 int main(int argc, char **argv)
 {
-	int in_flight = argc == 4 && !strcmp(argv[1], "-i");
+	enum in_flight in_flight = NOTHING_IN_FLIGHT;
+	const struct acknowledged *snapshot = NULL, *ack;
+	int option, print_bytes = 0;
 
-	if (argc != 3 + in_flight)
-		errx(99, "usage: record-check [-i] ACKNOWLEDGED FILE");
-	argv += in_flight;
-	return file_verify(argv[2], acknowledged_map(argv[1]),
-			   in_flight ? WRITE_IN_FLIGHT : NOTHING_IN_FLIGHT);
+	while ((option = getopt(argc, argv, "ibs:")) != -1) {
+		switch (option) {
+		case 'i': in_flight = WRITE_IN_FLIGHT; break;
+		case 'b': print_bytes = 1; break;
+		case 's': snapshot = acknowledged_map(optarg); break;
+		default: return 99;
+		}
+	}
+	if (argc - optind != 2 - print_bytes)
+		errx(99, "usage: record-check [-i] [-s SNAPSHOT] ACKNOWLEDGED FILE");
+	ack = acknowledged_map(argv[optind]);
+	if (print_bytes) {
+		printf("%llu\n", (unsigned long long)acknowledged_bytes(ack));
+		return 0;
+	}
+	return file_verify(argv[optind + 1], snapshot ? snapshot : ack, ack, in_flight);
 }

@@ -144,7 +144,8 @@ int records_verify(const char *bytes, size_t size, const struct acknowledged *be
 	return 0;
 }
 
-int file_verify(const char *path, const struct acknowledged *ack, enum in_flight in_flight)
+int file_verify(const char *path, const struct acknowledged *least,
+		const struct acknowledged *most, enum in_flight in_flight)
 {
 	struct acknowledged *before = malloc(sizeof(*before));
 	struct stat st;
@@ -152,7 +153,7 @@ int file_verify(const char *path, const struct acknowledged *ack, enum in_flight
 	size_t have = 0;
 	int fd, wrong;
 
-	memcpy(before, ack, sizeof(*before));
+	memcpy(before, least, sizeof(*before));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		err(99, "%s", path);
@@ -167,7 +168,7 @@ int file_verify(const char *path, const struct acknowledged *ack, enum in_flight
 		have += (size_t)n;
 	}
 	close(fd);
-	wrong = records_verify(bytes, have, before, ack, in_flight);
+	wrong = records_verify(bytes, have, before, most, in_flight);
 	/* A size larger than what can be read would be a tail of NULs to the next reader. */
 	if (have != (size_t)st.st_size) {
 		fprintf(stderr, "%s: size %lld, but %zu bytes to read\n", path,

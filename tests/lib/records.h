@@ -43,7 +43,11 @@ enum in_flight { NOTHING_IN_FLIGHT, WRITE_IN_FLIGHT };
 int records_verify(const char *bytes, size_t size, const struct acknowledged *before,
 		   const struct acknowledged *after, enum in_flight in_flight);
 
-/* Opens, reads and verifies. Acknowledged before the open: must be there. */
-int file_verify(const char *path, const struct acknowledged *ack, enum in_flight in_flight);
+/*
+ * Opens, reads and verifies. What least acknowledges before the open must be there; both may be
+ * the same.
+ */
+int file_verify(const char *path, const struct acknowledged *least,
+		const struct acknowledged *most, enum in_flight in_flight);
 
 #endif

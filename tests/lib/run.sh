@@ -5,6 +5,7 @@
 #
 #	managed MODE PATTERN command args...	runs it with the files that match PATTERN managed
 #	managed_exec MODE PATTERN command ...	becomes it: `managed_exec ... & pid=$!` is its pid
+#	set_prefix MODE PATTERN			prefix=(words that go before a command to manage it)
 #	plain command args...			runs it without the library
 #	run_options=(--prealloc-size 20M)	further options of `preallocate run`
 #	compare_trees A B			same names, bytes, sizes, modes, owners, xattrs,
@@ -34,11 +35,18 @@ library_left_out() {
 
 library_left_out || [ -x "$PREALLOCATE" ] || skip_all "$PREALLOCATE is not built"
 
+set_prefix() {
+	prefix=()
+	library_left_out ||
+		prefix=("$PREALLOCATE" run --mode "$1" "${run_options[@]}" -m "$2" --)
+}
+
 managed_exec() {
-	local mode=$1 pattern=$2
+	local prefix
+
+	set_prefix "$1" "$2"
 	shift 2
-	library_left_out && exec "$@"
-	exec "$PREALLOCATE" run --mode "$mode" "${run_options[@]}" -m "$pattern" -- "$@"
+	exec "${prefix[@]}" "$@"
 }
 
 managed() {

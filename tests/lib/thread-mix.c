@@ -242,7 +242,8 @@ int main(int argc, char **argv)
 	close(log_fd);
 	close(slots_fd);
 	close(model_fd);
-	wrong = file_verify(log_path, ack, NOTHING_IN_FLIGHT) | slots_verify(slots_path);
+	wrong = file_verify(log_path, ack, ack, NOTHING_IN_FLIGHT) |
+		slots_verify(slots_path);
 	printf("log %llu bytes, model %lld\n", (unsigned long long)acknowledged_bytes(ack),
 	       (long long)st.st_size);
 	return wrong;
