@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2154 # what the sourced files set
 # However a program ends, or whatever else it does to itself, the next opener sees exactly what
 # write(2) had returned for, and nothing of ours is left behind.
 #
@@ -8,7 +9,6 @@
 # In a process namespace of its own every guardian that is seen belongs to this test.
 [ -n "${PREALLOCATE_TEST_NAMESPACE:-}" ] || ! unshare --pid --fork --mount-proc true 2>/dev/null ||
 	PREALLOCATE_TEST_NAMESPACE=1 exec unshare --pid --fork --mount-proc --kill-child bash "$0"
-# shellcheck disable=SC2154 # writer is set by writers.sh
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"
