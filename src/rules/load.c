@@ -22,7 +22,7 @@ static int read_all(int fd, char *buffer, size_t size, size_t *length)
 		got = read(fd, buffer + *length, size - *length);
 		if (got > 0)
 			*length += (size_t)got;
-	} while ((got > 0 && *length < size) || (got < 0 && errno == EINTR));
+	} while (got > 0 || (got < 0 && errno == EINTR));
 	if (got < 0)
 		return -errno;
 	return *length == size ? -EFBIG : 0;

@@ -12,9 +12,18 @@ static const char *last_component(const char *name)
 	return slash ? slash + 1 : name;
 }
 
+/* All that most opens pay for a rule: the comparison of a few bytes. */
+static bool last_matches(const struct rule *rule, const char *last, size_t length)
+{
+	return length >= rule->tail_length &&
+	       !memcmp(last + length - rule->tail_length, rule->tail, rule->tail_length) &&
+	       glob_matches(rule->last, last);
+}
+
 /* Tries rules from index count - 1 down. Apart from rules_match: it alone needs the large buffer. */
 __attribute__((noinline))
 static const struct rule *match_resolved(const struct rules *rules, size_t count, const char *last,
+					 size_t length,
 					 int (*resolve)(void *context, char *buffer, size_t size),
 					 void *context)
 {
@@ -24,7 +33,7 @@ static const struct rule *match_resolved(const struct rules *rules, size_t count
 	while (count--) {
 		const struct rule *rule = &rules->list[count];
 
-		if (!glob_matches(rule->last, last))
+		if (!last_matches(rule, last, length))
 			continue;
 		if (!rule->has_slash || (resolved && glob_matches(rule->pattern, path)))
 			return rule;
@@ -37,17 +46,18 @@ const struct rule *rules_match(const struct rules *rules, const char *opened_nam
 			       void *context)
 {
 	const char *last = last_component(opened_name);
+	size_t length = strlen(last);
 
 	/* A name that ends in a slash is a directory's. */
-	if (!*last)
+	if (!length)
 		return NULL;
 	for (size_t count = rules_count(rules); count > 0; count--) {
 		const struct rule *rule = &rules->list[count - 1];
 
-		if (!glob_matches(rule->last, last))
+		if (!last_matches(rule, last, length))
 			continue;
 		if (rule->has_slash)
-			return match_resolved(rules, count, last, resolve, context);
+			return match_resolved(rules, count, last, length, resolve, context);
 		return rule;
 	}
 	return NULL;

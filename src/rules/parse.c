@@ -144,6 +144,16 @@ static int parse_option(struct parser *parser, struct rule_options *options)
 	return rule_options_set(options, parser->word, equals + 1, parser->error);
 }
 
+/* What stands behind the last byte that means more than itself. */
+static const char *plain_tail(const char *pattern)
+{
+	for (const char *p = pattern; *p; p++) {
+		if (strchr("*?[]\\", *p))
+			pattern = p + 1;
+	}
+	return pattern;
+}
+
 static int parse_rule(struct parser *parser, struct rules *rules)
 {
 	struct rule *rule;
@@ -160,6 +170,8 @@ static int parse_rule(struct parser *parser, struct rules *rules)
 	}
 	rule->has_slash = glob_has_slash(rule->pattern);
 	rule->last = rule->has_slash ? glob_last(rule->pattern) : rule->pattern;
+	rule->tail = plain_tail(rule->last);
+	rule->tail_length = strlen(rule->tail);
 	for (skip_blanks(parser); !rule_ends(parser); skip_blanks(parser)) {
 		result = read_word(parser);
 		if (!result)

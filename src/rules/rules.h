@@ -51,6 +51,8 @@ struct rule {
 	const char *origin;		/* the file's name, or PREALLOCATE_RULES */
 	unsigned int line;
 	const char *last;		/* the part of pattern that the last component must match */
+	const char *tail;		/* the plain bytes that it must end in: cheap to ask first */
+	size_t tail_length;
 	bool has_slash;
 };
 

@@ -122,6 +122,22 @@ static void unreadable_files_are_explained(void **state)
 		       "keep or off");
 }
 
+static void nothing_is_left_open_or_allocated(void **state)
+{
+	struct rules *rules = NULL;
+	struct rules_error error;
+	int before = dup(0);
+	int after;
+
+	(void)state;
+	close(before);
+	write_config("a", 1);
+	assert_int_equal(rules_load(&rules, config, "b mode", &error), -EINVAL);
+	after = dup(0);
+	close(after);
+	assert_int_equal(after, before);
+}
+
 static void a_byte_order_mark_is_no_pattern(void **state)
 {
 	struct rules *rules = NULL;
@@ -168,6 +184,7 @@ int main(void)
 		cmocka_unit_test(nothing_given_means_no_rules),
 		cmocka_unit_test(a_loaded_list_replaces_the_old_one),
 		cmocka_unit_test(unreadable_files_are_explained),
+		cmocka_unit_test(nothing_is_left_open_or_allocated),
 		cmocka_unit_test(a_byte_order_mark_is_no_pattern),
 		cmocka_unit_test(a_full_sized_file_and_a_pipe_are_read),
 	};

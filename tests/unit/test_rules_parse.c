@@ -231,12 +231,18 @@ static void bare_patterns_become_words(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
-		char word[32];
 		size_t length = strlen(patterns[i].quoted);
+		char word[32];
+		char guarded[32];
 
 		assert_int_equal(rules_quote_pattern(patterns[i].bare, word, sizeof(word)), 0);
 		assert_string_equal(word, patterns[i].quoted);
-		assert_int_equal(rules_quote_pattern(patterns[i].bare, word, length), -ENAMETOOLONG);
+		for (size_t size = 0; size <= length; size++) {
+			memset(guarded, 'G', sizeof(guarded));
+			assert_int_equal(rules_quote_pattern(patterns[i].bare, guarded, size),
+					 -ENAMETOOLONG);
+			assert_int_equal(guarded[size], 'G');
+		}
 	}
 	assert_int_equal(rules_quote_pattern("a\nb", (char[8]){ 0 }, 8), -EINVAL);
 	assert_int_equal(rules_quote_pattern("a\rb", (char[8]){ 0 }, 8), -EINVAL);

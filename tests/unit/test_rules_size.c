@@ -87,6 +87,7 @@ static const struct {
 	{ "2562047h", 0, INT64_C(9223369200000000000) },
 	{ "2562048h", -ERANGE, 0 },
 	{ "9223372036854775808ms", -ERANGE, 0 },
+	{ "9223372036.9s", -ERANGE, 0 },
 	{ "", -EINVAL, 0 },
 	{ "ms", -EINVAL, 0 },
 	{ "-1s", -EINVAL, 0 },
