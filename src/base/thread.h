@@ -12,6 +12,10 @@ struct thread_state {
 	const void *in_gate; /* the gate whose shared side this thread holds, or NULL */
 	struct owner_hold *held; /* the owner locks it holds, innermost first */
 	unsigned int suspended;	 /* how many nested owner_suspend_all are open */
+	unsigned int barred;	 /* how many share_begin of this thread hold the bar */
+	int next_watch;		 /* 1 + the watch of the fork that is under way; 0: none */
+	bool vforked;		 /* a vfork child is running on this thread's stack and state */
+	bool pid_follows;	 /* inside our fork wrapper, which will know the child's pid */
 };
 
 extern __thread struct thread_state thread_state;

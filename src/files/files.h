@@ -27,6 +27,7 @@ struct transfer {
 
 /* rules: NULL: nothing is managed. guardian: its path. */
 void files_init(const struct rules *rules, const char *guardian);
+bool files_have_rules(void);
 
 /* --- lifecycle.c: descriptors come and go --- */
 
@@ -41,6 +42,8 @@ void files_closing(int fd);
 void files_closing_range(unsigned int first, unsigned int last);
 /* After dup and its kin. */
 void files_duplicated(int from, int to);
+/* reasons hold for every managed file, and for those still to be opened. */
+void files_keep_all(uint32_t reasons);
 /* Gives back all that this process holds. True: there was something. */
 bool files_give_back_all(void);
 /* At exit: settles everything; nothing is extended any more. */
@@ -90,6 +93,12 @@ void share_prepare_watch(void);
 /* succeeded: a child may hold descriptions now. pid > 0: watched until it is gone. */
 void share_end(bool succeeded, enum share_kind kind, pid_t pid);
 void share_in_child(void);
+/* Lets go of one share_begin. */
+void share_unbar(void);
+/* exec closes and passes on descriptors unseen. When it has failed: share_end(false). */
+void share_before_exec(void);
+/* The program has closed descriptors of ours, by their numbers. */
+void share_descriptors_gone(unsigned int first, unsigned int last);
 void share_description(struct description *description);
 /* Nobody else has it, as far as can be known. */
 bool description_is_exclusive(struct description *description);

@@ -20,11 +20,17 @@
 #define DIRECT_ALIGN 4096
 
 static const struct rules *rules;
+static _Atomic uint32_t reasons_of_all;
 
 void files_init(const struct rules *loaded, const char *guardian)
 {
 	rules = loaded;
 	claim_init(guardian);
+}
+
+bool files_have_rules(void)
+{
+	return rules != NULL;
 }
 
 static int resolve(void *context, char *buffer, size_t size)
@@ -78,7 +84,7 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 			DIRECT_ALIGN;
 	atomic_store(&description->append, flags & O_APPEND);
 	atomic_store(&description->direct, flags & O_DIRECT);
-	atomic_store(&description->reasons, reasons);
+	atomic_store(&description->reasons, reasons | atomic_load(&reasons_of_all));
 	remember_path(description, name);
 	description_publish(description);
 	if (!table_exchange(fd, description, &was))
@@ -174,6 +180,19 @@ void files_duplicated(int from, int to)
 	if (!table_exchange(to, description, &was))
 		/* An alias that we can't follow: as if another process had it. */
 		share_description(description);
+}
+
+void files_keep_all(uint32_t reasons)
+{
+	struct description *description;
+
+	atomic_fetch_or(&reasons_of_all, reasons);
+	for (size_t i = 0; description_at(i, &description); i++) {
+		if (description) {
+			atomic_fetch_or(&description->reasons, reasons);
+			description_settle(description);
+		}
+	}
 }
 
 bool files_give_back_all(void)

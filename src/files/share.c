@@ -36,6 +36,7 @@ void share_begin(void)
 {
 	if (!descriptions_exist())
 		return;
+	thread_state.barred++;
 	claim_bar();
 	if (!passed_on) {
 		void *map = mmap(NULL, WATCHES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -78,26 +79,21 @@ static bool mark_inherited(void)
 	return any;
 }
 
-/*
- * The bit of a new watch, which the child finds as its own; 0: none free. Before the fork: the
- * child must find it cleared.
- */
-static _Thread_local int next_watch = -1;
-
+/* Before the fork: the child must find its flag cleared. */
 void share_prepare_watch(void)
 {
 	struct section_hold hold;
 
-	next_watch = -1;
+	thread_state.next_watch = 0;
 	if (!descriptions_exist() || !passed_on)
 		return;
 	section_enter(&section, &hold);
-	for (int i = 0; i < WATCHES && next_watch < 0; i++) {
+	for (int i = 0; i < WATCHES && !thread_state.next_watch; i++) {
 		if (!watches[i].used) {
 			watches[i].used = true;
 			watches[i].pidfd = -1;
 			atomic_store(&passed_on[i], false);
-			next_watch = i;
+			thread_state.next_watch = i + 1;
 		}
 	}
 	section_leave(&section, &hold);
@@ -110,13 +106,13 @@ static void watch_free(int watch)
 	watches[watch].used = false;
 }
 
-/* 0: the child can't be watched. */
+/* The bit of the new watch; 0: the child can't be watched. */
 static uint64_t watch_start(pid_t pid)
 {
-	int watch = next_watch;
+	int watch = thread_state.next_watch - 1;
 	int fd;
 
-	next_watch = -1;
+	thread_state.next_watch = 0;
 	if (watch < 0)
 		return 0;
 	fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
@@ -127,41 +123,72 @@ static uint64_t watch_start(pid_t pid)
 	return 0;
 }
 
+void share_unbar(void)
+{
+	if (thread_state.barred > 0) {
+		thread_state.barred--;
+		claim_unbar();
+	}
+}
+
 void share_end(bool succeeded, enum share_kind kind, pid_t pid)
 {
 	int saved_errno = errno;
-	bool passed;
 
-	if (!descriptions_exist()) {
-		if (next_watch >= 0)
-			watch_start(0);
-		if (claim_is_barred())
-			claim_unbar();
-		return;
-	}
-	if (!succeeded) {
+	if (!succeeded || !descriptions_exist()) {
 		watch_start(0);
-	} else {
-		passed = kind == SHARE_ALL || mark_inherited();
-		if (passed && mine)
+	} else if (kind == SHARE_ALL) {
+		mark_all(watch_start(pid));
+		if (mine)
 			atomic_store(mine, true);
-		if (kind == SHARE_ALL)
-			mark_all(watch_start(pid));
+	} else if (mark_inherited() && mine) {
+		atomic_store(mine, true);
 	}
-	if (claim_is_barred())
-		claim_unbar();
+	share_unbar();
 	errno = saved_errno;
+}
+
+void share_before_exec(void)
+{
+	int saved_errno = errno;
+
+	share_begin();
+	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
+		struct description *description = table_get(fd);
+
+		if (description)
+			keep_give_back(description, fd);
+		if (mine && !(sys.fcntl(fd, F_GETFD) & FD_CLOEXEC))
+			atomic_store(mine, true);
+	}
+	errno = saved_errno;
+}
+
+void share_descriptors_gone(unsigned int first, unsigned int last)
+{
+	for (int i = 0; i < WATCHES; i++) {
+		unsigned int fd = (unsigned int)watches[i].pidfd;
+		struct description *description;
+
+		if (!watches[i].used || watches[i].pidfd < 0 || fd < first || fd > last)
+			continue;
+		for (size_t k = 0; description_at(k, &description); k++)
+			if (description &&
+			    (atomic_load(&description->shared_with) & (UINT64_C(1) << i)))
+				mark(description, 0);
+		watches[i].pidfd = -1;
+		watches[i].used = false;
+	}
 }
 
 void share_in_child(void)
 {
 	struct description *description;
-	int watch = next_watch;
+	int watch = thread_state.next_watch - 1;
 
 	thread_reset();
 	descriptions_reset_lock();
 	section = (struct section){0};
-	next_watch = -1;
 	claim_forget();
 	for (size_t i = 0; description_at(i, &description); i++) {
 		if (!description)

@@ -1,1 +1,78 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The library's start and end. */
+#include "base/log.h"
+#include "claim/claim.h"
+#include "files/files.h"
+#include "files/report.h"
+#include "libc/process.h"
+#include "libc/real.h"
+#include "rules/rules.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+/*
+ * Beside the library in a build tree, else where it was installed to, else relative to the library:
+ * a tree that was moved.
+ */
+static const char *find_guardian(char *buffer, size_t size)
+{
+	static const char *const places[] = {"../preallocate-guardian", NULL,
+					     "../libexec/preallocate-guardian",
+					     "../../libexec/preallocate-guardian"};
+	Dl_info info;
+	const char *slash;
+
+	if (!dladdr((void *)find_guardian, &info) || !(slash = strrchr(info.dli_fname, '/')))
+		return LIBEXECDIR "/preallocate-guardian";
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		/* A build tree's library lies in .libs. */
+		if (i == 0 && (slash - info.dli_fname < 6 || memcmp(slash - 6, "/.libs", 6) != 0))
+			continue;
+		if (places[i])
+			snprintf(buffer, size, "%.*s/%s", (int)(slash - info.dli_fname),
+				 info.dli_fname, places[i]);
+		else
+			snprintf(buffer, size, "%s", LIBEXECDIR "/preallocate-guardian");
+		if (access(buffer, X_OK) == 0)
+			return buffer;
+	}
+	return "";
+}
+
+__attribute__((constructor(101))) static void start(void)
+{
+	struct rules_error error = {""};
+	struct rules *rules = NULL;
+	char guardian[4096];
+	int saved_errno = errno;
+
+	real_resolve();
+	/* A set-user-ID program takes nothing from its environment. */
+	if (getauxval(AT_SECURE))
+		return;
+	if (log_init(getenv("PREALLOCATE_LOG"), getenv("PREALLOCATE_LOG_FILE")) < 0)
+		log_error("PREALLOCATE_LOG=%s: no such level; error, warn, info and debug are",
+			  getenv("PREALLOCATE_LOG"));
+	if (rules_load(&rules, getenv("PREALLOCATE_CONFIG"), getenv("PREALLOCATE_RULES"), &error) <
+	    0) {
+		log_error("%s; no file is managed", error.message);
+		rules_free(rules);
+		rules = NULL;
+	}
+	if (rules_count(rules) > 0) {
+		report_init(getenv("PREALLOCATE_REPORT"));
+		files_init(rules, find_guardian(guardian, sizeof(guardian)));
+		process_init();
+	}
+	errno = saved_errno;
+}
+
+__attribute__((destructor(101))) static void end(void)
+{
+	if (descriptions_exist())
+		files_exit();
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Asynchronous I/O reaches the file at its own time, past us: keep from then on. aio(7), libaio's
+ * io_submit, and io_uring, whose rings take any descriptor later on: so all of them, and those
+ * that are opened afterwards.
+ */
+#include "libc/export.h"
+
+#include <dlfcn.h>
+#include <sys/syscall.h>
+
+/* The head of the kernel's struct iocb (linux/aio_abi.h), which libaio's has the shape of. */
+struct iocb_head {
+	uint64_t data;
+	uint32_t key, rw_flags;
+	uint16_t opcode;
+	int16_t priority;
+	uint32_t fd;
+};
+
+static void release(int fd)
+{
+	struct plain plain;
+
+	if (!managed(fd))
+		return;
+	plain_begin(&plain, fd, KEEP_ASYNC);
+	plain_end(&plain);
+}
+
+EXPORT int aio_read(struct aiocb *request)
+{
+	release(request->aio_fildes);
+	return real()->aio_read(request);
+}
+
+EXPORT int aio_write(struct aiocb *request)
+{
+	release(request->aio_fildes);
+	return real()->aio_write(request);
+}
+
+_Static_assert(sizeof(struct aiocb) == sizeof(struct aiocb64), "one function for both names");
+extern int aio_read64(struct aiocb64 *request)
+	__attribute__((alias("aio_read"), visibility("default")));
+extern int aio_write64(struct aiocb64 *request)
+	__attribute__((alias("aio_write"), visibility("default")));
+
+EXPORT int lio_listio(int mode, struct aiocb *const list[], int count, struct sigevent *event)
+{
+	for (int i = 0; i < count; i++)
+		if (list[i])
+			release(list[i]->aio_fildes);
+	return real()->lio_listio(mode, list, count, event);
+}
+
+extern int lio_listio64(int mode, struct aiocb64 *const list[], int count, struct sigevent *event)
+	__attribute__((alias("lio_listio"), visibility("default")));
+
+EXPORT int io_submit(struct io_context *context, long count, struct iocb **iocbs)
+{
+	if (!real()->io_submit)
+		real()->io_submit = (__typeof__(io_submit) *)dlsym(RTLD_NEXT, "io_submit");
+	for (long i = 0; i < count; i++)
+		if (iocbs[i])
+			release((int)((struct iocb_head *)iocbs[i])->fd);
+	return real()->io_submit(context, count, iocbs);
+}
+
+EXPORT int io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned int flags)
+{
+	if (!real()->io_uring_queue_init)
+		real()->io_uring_queue_init = (__typeof__(io_uring_queue_init) *)dlsym(
+			RTLD_NEXT, "io_uring_queue_init");
+	files_keep_all(KEEP_ASYNC);
+	return real()->io_uring_queue_init(entries, ring, flags);
+}
+
+EXPORT int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
+				      struct io_uring_params *params)
+{
+	if (!real()->io_uring_queue_init_params)
+		real()->io_uring_queue_init_params =
+			(__typeof__(io_uring_queue_init_params) *)dlsym(
+				RTLD_NEXT, "io_uring_queue_init_params");
+	files_keep_all(KEEP_ASYNC);
+	return real()->io_uring_queue_init_params(entries, ring, params);
+}
+
+/* syscall(2) takes at most six arguments, all of them longs. */
+EXPORT long syscall(long number, ...)
+{
+	long a[6];
+	va_list arguments;
+
+	va_start(arguments, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(arguments, long);
+	va_end(arguments);
+	if (__builtin_expect(number == SYS_io_uring_setup, 0))
+		files_keep_all(KEEP_ASYNC);
+	return real()->syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}

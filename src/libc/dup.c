@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dup(2) and its kin, and fcntl(2), which is one of them. */
+#include "libc/export.h"
+
+#include "claim/claim.h"
+
+/* A vfork child hands a description to the program that it will become. */
+static bool leave_to_vfork_child(int from)
+{
+	struct description *description = table_get(from);
+
+	if (!thread_state.vforked)
+		return false;
+	if (description)
+		atomic_fetch_or(&description->reasons, KEEP_SHARED);
+	return true;
+}
+
+EXPORT int dup(int from)
+{
+	int to = real()->dup(from);
+
+	if (to >= 0 && !leave_to_vfork_child(from))
+		files_duplicated(from, to);
+	return to;
+}
+
+/* A bad `from` would leave `to` open. */
+static void make_room(int from, int to)
+{
+	if (from == to || !descriptions_exist() || real()->fcntl(from, F_GETFD) < 0)
+		return;
+	if (to >= 0 && to == claim_socket())
+		claim_move_socket(to);
+	share_descriptors_gone((unsigned int)to, (unsigned int)to);
+	files_closing(to);
+}
+
+EXPORT int dup2(int from, int to)
+{
+	int result;
+
+	if (leave_to_vfork_child(from))
+		return real()->dup2(from, to);
+	make_room(from, to);
+	result = real()->dup2(from, to);
+	if (result >= 0)
+		files_duplicated(from, to);
+	return result;
+}
+
+ALIAS(__dup2, dup2);
+
+EXPORT int dup3(int from, int to, int flags)
+{
+	int result;
+
+	if (leave_to_vfork_child(from))
+		return real()->dup3(from, to, flags);
+	if ((flags & ~O_CLOEXEC) == 0)
+		make_room(from, to);
+	result = real()->dup3(from, to, flags);
+	if (result >= 0)
+		files_duplicated(from, to);
+	return result;
+}
+
+/* O_APPEND is cleared while the file is extended. */
+static int set_flags(struct description *description, int fd, long flags)
+{
+	struct plain plain;
+	int result, saved_errno;
+
+	plain_begin(&plain, fd, flags & O_ASYNC ? KEEP_OWN : 0);
+	result = real()->fcntl(fd, F_SETFL, flags);
+	saved_errno = errno;
+	if (result == 0) {
+		atomic_store(&description->append, flags & O_APPEND);
+		atomic_store(&description->direct, flags & O_DIRECT);
+	}
+	plain_end(&plain);
+	errno = saved_errno;
+	return result;
+}
+
+static int managed_fcntl(struct description *description, int fd, int command, void *argument)
+{
+	struct flock *lock = argument;
+	int result;
+
+	switch (command) {
+	case F_GETFL:
+		result = real()->fcntl(fd, command);
+		return result >= 0 && atomic_load(&description->append) ? result | O_APPEND : result;
+	case F_SETFL:
+		return set_flags(description, fd, (long)argument);
+	case F_SETLEASE:
+	case F_SETOWN:
+	case F_SETOWN_EX:
+	case F_SETSIG:
+	case F_NOTIFY:
+		return PLAIN(int, real()->fcntl(fd, command, argument), fd, KEEP_OWN);
+	case F_GETLEASE:
+	case F_GETOWN:
+	case F_GETOWN_EX:
+	case F_GETSIG:
+		return PLAIN(int, real()->fcntl(fd, command, argument), fd, 0);
+	case F_GETLK:
+	case F_SETLK:
+	case F_SETLKW:
+	case F_OFD_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+		/* Counted from the end of file: settled first, and not held back while it waits. */
+		if (lock && lock->l_whence == SEEK_END)
+			description_settle(description);
+		return real()->fcntl(fd, command, argument);
+	default:
+		return real()->fcntl(fd, command, argument);
+	}
+}
+
+static int any_fcntl(int fd, int command, void *argument)
+{
+	struct description *description = managed(fd);
+	int result;
+
+	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) {
+		result = real()->fcntl(fd, command, argument);
+		if (result >= 0 && !leave_to_vfork_child(fd))
+			files_duplicated(fd, result);
+		return result;
+	}
+	if (command == F_SETFD && thread_state.vforked)
+		leave_to_vfork_child(fd);
+	if (!description)
+		return real()->fcntl(fd, command, argument);
+	return managed_fcntl(description, fd, command, argument);
+}
+
+EXPORT int fcntl(int fd, int command, ...)
+{
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	return any_fcntl(fd, command, argument);
+}
+
+EXPORT int fcntl64(int fd, int command, ...)
+{
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	return any_fcntl(fd, command, argument);
+}
+
+ALIAS(__fcntl, fcntl);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Calls that say something about the file that a later cut of ours would undo (set-user-ID, mtime),
+ * or that publish it under a name: settled first, with the blocks past the end given back, so that
+ * nothing of ours is left to be done to it.
+ */
+#include "libc/export.h"
+
+#define BY_FD(call, fd) \
+	({ \
+		struct plain plain_; \
+		int result_, errno_; \
+		plain_begin_fd(&plain_, (fd)); \
+		result_ = (call); \
+		errno_ = errno; \
+		plain_end(&plain_); \
+		errno = errno_; \
+		result_; \
+	})
+
+#define BY_PATH(call, dirfd, path, flags) \
+	({ \
+		struct plain plain_; \
+		int result_, errno_; \
+		begin_path(&plain_, (dirfd), (path), (flags)); \
+		result_ = (call); \
+		errno_ = errno; \
+		plain_end(&plain_); \
+		errno = errno_; \
+		result_; \
+	})
+
+static void plain_begin_fd(struct plain *plain, int fd)
+{
+	plain->description = NULL;
+	if (!managed(fd))
+		return;
+	plain_begin(plain, fd, 0);
+	plain_give_back(plain);
+}
+
+static void begin_path(struct plain *plain, int dirfd, const char *path, int flags)
+{
+	plain->description = NULL;
+	if (thread_state.vforked || !descriptions_exist())
+		return;
+	/* utimensat(fd, NULL) is futimens (utimensat(2), C library/kernel differences). */
+	if (path)
+		plain_begin_path(plain, dirfd, path, flags);
+	else
+		plain_begin(plain, dirfd, 0);
+	plain_give_back(plain);
+}
+
+EXPORT int fchmod(int fd, mode_t mode)
+{
+	return BY_FD(real()->fchmod(fd, mode), fd);
+}
+
+EXPORT int fchown(int fd, uid_t owner, gid_t group)
+{
+	return BY_FD(real()->fchown(fd, owner, group), fd);
+}
+
+EXPORT int futimens(int fd, const struct timespec times[2])
+{
+	return BY_FD(real()->futimens(fd, times), fd);
+}
+
+EXPORT int futimes(int fd, const struct timeval times[2])
+{
+	return BY_FD(real()->futimes(fd, times), fd);
+}
+
+EXPORT int fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)
+{
+	return BY_FD(real()->fsetxattr(fd, name, value, size, flags), fd);
+}
+
+EXPORT int fremovexattr(int fd, const char *name)
+{
+	return BY_FD(real()->fremovexattr(fd, name), fd);
+}
+
+EXPORT int chmod(const char *path, mode_t mode)
+{
+	return BY_PATH(real()->chmod(path, mode), AT_FDCWD, path, 0);
+}
+
+EXPORT int fchmodat(int dirfd, const char *path, mode_t mode, int flags)
+{
+	return BY_PATH(real()->fchmodat(dirfd, path, mode, flags), dirfd, path, flags);
+}
+
+EXPORT int chown(const char *path, uid_t owner, gid_t group)
+{
+	return BY_PATH(real()->chown(path, owner, group), AT_FDCWD, path, 0);
+}
+
+EXPORT int lchown(const char *path, uid_t owner, gid_t group)
+{
+	return BY_PATH(real()->lchown(path, owner, group), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int fchownat(int dirfd, const char *path, uid_t owner, gid_t group, int flags)
+{
+	return BY_PATH(real()->fchownat(dirfd, path, owner, group, flags), dirfd, path, flags);
+}
+
+EXPORT int utime(const char *path, const struct utimbuf *times)
+{
+	return BY_PATH(real()->utime(path, times), AT_FDCWD, path, 0);
+}
+
+EXPORT int utimes(const char *path, const struct timeval times[2])
+{
+	return BY_PATH(real()->utimes(path, times), AT_FDCWD, path, 0);
+}
+
+EXPORT int lutimes(const char *path, const struct timeval times[2])
+{
+	return BY_PATH(real()->lutimes(path, times), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int futimesat(int dirfd, const char *path, const struct timeval times[2])
+{
+	return BY_PATH(real()->futimesat(dirfd, path, times), dirfd, path, 0);
+}
+
+EXPORT int utimensat(int dirfd, const char *path, const struct timespec times[2], int flags)
+{
+	return BY_PATH(real()->utimensat(dirfd, path, times, flags), dirfd, path, flags);
+}
+
+EXPORT int setxattr(const char *path, const char *name, const void *value, size_t size, int flags)
+{
+	return BY_PATH(real()->setxattr(path, name, value, size, flags), AT_FDCWD, path, 0);
+}
+
+EXPORT int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)
+{
+	return BY_PATH(real()->lsetxattr(path, name, value, size, flags), AT_FDCWD, path,
+		       AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int removexattr(const char *path, const char *name)
+{
+	return BY_PATH(real()->removexattr(path, name), AT_FDCWD, path, 0);
+}
+
+EXPORT int lremovexattr(const char *path, const char *name)
+{
+	return BY_PATH(real()->lremovexattr(path, name), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int rename(const char *from, const char *to)
+{
+	return BY_PATH(real()->rename(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int renameat(int fromfd, const char *from, int tofd, const char *to)
+{
+	return BY_PATH(real()->renameat(fromfd, from, tofd, to), fromfd, from, AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int renameat2(int fromfd, const char *from, int tofd, const char *to, unsigned int flags)
+{
+	return BY_PATH(real()->renameat2(fromfd, from, tofd, to, flags), fromfd, from,
+		       AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int link(const char *from, const char *to)
+{
+	return BY_PATH(real()->link(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW);
+}
+
+EXPORT int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
+{
+	return BY_PATH(real()->linkat(fromfd, from, tofd, to, flags), fromfd, from,
+		       flags & AT_SYMLINK_FOLLOW ? flags & AT_EMPTY_PATH
+						 : (flags & AT_EMPTY_PATH) | AT_SYMLINK_NOFOLLOW);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* open(2), creat(2) and mkstemp(3) in all their names: a matched file becomes managed. */
+#include "libc/export.h"
+
+#include <time.h>
+
+#define PATIENCE_TRIES 2000
+#define PATIENCE_NS 500000
+
+/*
+ * An opener with O_NONBLOCK isn't made to wait for a lease to be given up, it gets EWOULDBLOCK
+ * (open(2)). Regular files know no other EWOULDBLOCK, so we wait in its place: a guardian answers
+ * within a millisecond.
+ */
+static bool worth_another_try(int fd, int flags, int *tries)
+{
+	static const struct timespec pause = {.tv_nsec = PATIENCE_NS};
+
+	if (fd >= 0 || errno != EWOULDBLOCK || !(flags & O_NONBLOCK) || thread_state.vforked ||
+	    ++*tries > PATIENCE_TRIES)
+		return false;
+	nanosleep(&pause, NULL);
+	errno = EWOULDBLOCK;
+	return true;
+}
+
+static int note(int fd, int flags, const char *name)
+{
+	if (fd >= 0 && !thread_state.vforked)
+		files_opened(fd, flags, name);
+	return fd;
+}
+
+#define OPEN(call, flags, name) \
+	({ \
+		int fd_, tries_ = 0; \
+		do \
+			fd_ = (call); \
+		while (worth_another_try(fd_, (flags), &tries_)); \
+		note(fd_, (flags), (name)); \
+	})
+
+/* The mode is there only when the flags ask for it. */
+#define MODE(flags, mode) \
+	mode_t mode = 0; \
+	if ((flags) & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY))) { \
+		va_list arguments_; \
+		va_start(arguments_, flags); \
+		mode = va_arg(arguments_, mode_t); \
+		va_end(arguments_); \
+	}
+
+EXPORT int open(const char *path, int flags, ...)
+{
+	MODE(flags, mode)
+	return OPEN(real()->open(path, flags, mode), flags, path);
+}
+
+EXPORT int open64(const char *path, int flags, ...)
+{
+	MODE(flags, mode)
+	return OPEN(real()->open64(path, flags, mode), flags, path);
+}
+
+EXPORT int openat(int dirfd, const char *path, int flags, ...)
+{
+	MODE(flags, mode)
+	return OPEN(real()->openat(dirfd, path, flags, mode), flags, path);
+}
+
+EXPORT int openat64(int dirfd, const char *path, int flags, ...)
+{
+	MODE(flags, mode)
+	return OPEN(real()->openat64(dirfd, path, flags, mode), flags, path);
+}
+
+ALIAS(__open, open);
+ALIAS(__open64, open64);
+
+EXPORT int __open_2(const char *path, int flags)
+{
+	return OPEN(real()->__open_2(path, flags), flags, path);
+}
+
+EXPORT int __open64_2(const char *path, int flags)
+{
+	return OPEN(real()->__open64_2(path, flags), flags, path);
+}
+
+EXPORT int __openat_2(int dirfd, const char *path, int flags)
+{
+	return OPEN(real()->__openat_2(dirfd, path, flags), flags, path);
+}
+
+EXPORT int __openat64_2(int dirfd, const char *path, int flags)
+{
+	return OPEN(real()->__openat64_2(dirfd, path, flags), flags, path);
+}
+
+EXPORT int creat(const char *path, mode_t mode)
+{
+	return note(real()->creat(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
+}
+
+EXPORT int creat64(const char *path, mode_t mode)
+{
+	return note(real()->creat64(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
+}
+
+#define MKSTEMP(call, flags) note((call), O_RDWR | O_CREAT | (flags), path)
+
+EXPORT int mkstemp(char *path)
+{
+	return MKSTEMP(real()->mkstemp(path), 0);
+}
+
+EXPORT int mkstemp64(char *path)
+{
+	return MKSTEMP(real()->mkstemp64(path), 0);
+}
+
+EXPORT int mkostemp(char *path, int flags)
+{
+	return MKSTEMP(real()->mkostemp(path, flags), flags);
+}
+
+EXPORT int mkostemp64(char *path, int flags)
+{
+	return MKSTEMP(real()->mkostemp64(path, flags), flags);
+}
+
+EXPORT int mkstemps(char *path, int suffix)
+{
+	return MKSTEMP(real()->mkstemps(path, suffix), 0);
+}
+
+EXPORT int mkstemps64(char *path, int suffix)
+{
+	return MKSTEMP(real()->mkstemps64(path, suffix), 0);
+}
+
+EXPORT int mkostemps(char *path, int suffix, int flags)
+{
+	return MKSTEMP(real()->mkostemps(path, suffix, flags), flags);
+}
+
+EXPORT int mkostemps64(char *path, int suffix, int flags)
+{
+	return MKSTEMP(real()->mkostemps64(path, suffix, flags), flags);
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where another process comes by our descriptions: fork(2), clone(2), posix_spawn(3), system(3),
+ * popen(3), sendmsg(2); and where this one ends or becomes another: _exit(2).
+ */
+#include "libc/export.h"
+#include "libc/process.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+
+static void before_fork(void)
+{
+	if (!thread_state.vforked)
+		share_begin();
+}
+
+static void after_fork_in_parent(void)
+{
+	if (!thread_state.vforked && !thread_state.pid_follows)
+		share_end(true, SHARE_ALL, 0);
+}
+
+static void after_fork_in_child(void)
+{
+	if (!thread_state.vforked)
+		share_in_child();
+}
+
+void process_init(void)
+{
+	/* Reaches the forks inside libc, too: daemon(3), forkpty(3). */
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+EXPORT pid_t fork(void)
+{
+	pid_t pid;
+	int saved_errno;
+
+	if (thread_state.vforked || !descriptions_exist())
+		return real()->fork();
+	/* First: it makes the memory in which the child will tell what it passes on. */
+	share_begin();
+	share_prepare_watch();
+	thread_state.pid_follows = true;
+	pid = real()->fork();
+	if (pid == 0)
+		return 0;
+	saved_errno = errno;
+	thread_state.pid_follows = false;
+	share_end(pid > 0, SHARE_ALL, pid);
+	share_unbar();
+	errno = saved_errno;
+	return pid;
+}
+
+/* Runs no atfork handlers (_Fork(3)), so nothing else tells the child. */
+EXPORT pid_t _Fork(void)
+{
+	pid_t pid;
+
+	if (thread_state.vforked || !descriptions_exist())
+		return real()->_Fork();
+	share_begin();
+	share_prepare_watch();
+	pid = real()->_Fork();
+	if (pid == 0)
+		share_in_child();
+	else
+		share_end(pid > 0, SHARE_ALL, pid);
+	return pid;
+}
+
+struct start {
+	int (*run)(void *);
+	void *argument;
+};
+
+static int start_in_child(void *argument)
+{
+	struct start start = *(struct start *)argument;
+
+	share_in_child();
+	return start.run(start.argument);
+}
+
+EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
+{
+	struct start start = {run, argument};
+	va_list arguments;
+	void *a[3];
+	int pid, saved_errno;
+
+	va_start(arguments, argument);
+	for (int i = 0; i < 3; i++)
+		a[i] = va_arg(arguments, void *);
+	va_end(arguments);
+	/* A thread, or a process with our descriptor table: nobody new has a description. */
+	if ((flags & CLONE_FILES) || thread_state.vforked || !descriptions_exist())
+		return real()->clone(run, stack, flags, argument, a[0], a[1], a[2]);
+	share_begin();
+	if (flags & CLONE_VM) /* runs on our tables: everything is shared for good */
+		pid = real()->clone(run, stack, flags, argument, a[0], a[1], a[2]);
+	else
+		pid = real()->clone(start_in_child, stack, flags, &start, a[0], a[1], a[2]);
+	saved_errno = errno;
+	share_end(pid > 0, SHARE_ALL, 0);
+	errno = saved_errno;
+	return pid;
+}
+
+#define SPAWNING(call) \
+	({ \
+		__typeof__(call) result_; \
+		int errno_; \
+		share_begin(); \
+		result_ = (call); \
+		errno_ = errno; \
+		share_end(true, SHARE_INHERITED, 0); \
+		errno = errno_; \
+		result_; \
+	})
+
+EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+		       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	return SPAWNING(real()->posix_spawn(pid, path, actions, attributes, argv, envp));
+}
+
+EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+			const posix_spawnattr_t *attributes, char *const argv[],
+			char *const envp[])
+{
+	return SPAWNING(real()->posix_spawnp(pid, file, actions, attributes, argv, envp));
+}
+
+/* The actions are libc's secret; that they will pass the descriptor on is not. */
+EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int from, int to)
+{
+	if (managed(from))
+		share_description(managed(from));
+	return real()->posix_spawn_file_actions_adddup2(actions, from, to);
+}
+
+EXPORT int system(const char *command)
+{
+	return SPAWNING(real()->system(command));
+}
+
+EXPORT FILE *popen(const char *command, const char *mode)
+{
+	return SPAWNING(real()->popen(command, mode));
+}
+
+static void share_sent(const struct msghdr *message)
+{
+	struct cmsghdr *header;
+
+	if (thread_state.vforked || !descriptions_exist() || !message->msg_control)
+		return;
+	for (header = CMSG_FIRSTHDR(message); header;
+	     header = CMSG_NXTHDR((struct msghdr *)message, header)) {
+		const int *fds = (const int *)(void *)CMSG_DATA(header);
+
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++)
+			if (managed(fds[i]))
+				share_description(managed(fds[i]));
+	}
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	share_sent(message);
+	return real()->sendmsg(fd, message, flags);
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
+{
+	for (unsigned int i = 0; i < count; i++)
+		share_sent(&messages[i].msg_hdr);
+	return real()->sendmmsg(fd, messages, count, flags);
+}
+
+EXPORT void _exit(int status)
+{
+	if (!thread_state.vforked && descriptions_exist())
+		files_exit();
+	real()->_exit(status);
+	__builtin_unreachable();
+}
+
+extern void _Exit(int status) __attribute__((alias("_exit"), visibility("default"), noreturn));
+
+/* The handlers of at_quick_exit may write still; what they extend, the guardian settles. */
+EXPORT void quick_exit(int status)
+{
+	if (!thread_state.vforked && descriptions_exist())
+		files_exit();
+	real()->quick_exit(status);
+	__builtin_unreachable();
+}
+
+/* Called by the code below on the way into and out of vfork(2). */
+void process_vfork_begin(void);
+long process_vfork_end(long pid);
+
+__attribute__((used)) void process_vfork_begin(void)
+{
+	share_begin();
+	thread_state.vforked = true;
+}
+
+__attribute__((used)) long process_vfork_end(long pid)
+{
+	thread_state.vforked = false;
+	share_end(pid > 0, SHARE_INHERITED, 0);
+	if (pid >= 0)
+		return pid;
+	errno = (int)-pid;
+	return -1;
+}
+
+/*
+ * The child returns through our caller's frame before the parent does, so nothing of ours may be on
+ * the stack then: the return address waits in a register, which the system call leaves alone.
+ */
+#if defined(__x86_64__)
+__asm__(".text\n"
+	".globl vfork\n"
+	".type vfork, @function\n"
+	"vfork:\n"
+	"	.cfi_startproc\n"
+	"	endbr64\n"
+	"	subq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	call process_vfork_begin\n"
+	"	addq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	popq %rdi\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	.cfi_register %rip, %rdi\n"
+	"	movl $58, %eax\n" /* SYS_vfork */
+	"	syscall\n"
+	"	pushq %rdi\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	.cfi_offset %rip, -8\n"
+	"	testq %rax, %rax\n"
+	"	jz 1f\n"
+	"	movq %rax, %rdi\n"
+	"	subq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	call process_vfork_end\n"
+	"	addq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"1:	ret\n"
+	"	.cfi_endproc\n"
+	".size vfork, .-vfork\n");
+#else
+/* Without the trick, fork is a correct vfork (vfork(2), standard description). */
+EXPORT pid_t vfork(void)
+{
+	return fork();
+}
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef LIBC_PROCESS_H
+#define LIBC_PROCESS_H
+
+/* Registers with pthread_atfork(3). */
+void process_init(void);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The next definition of each symbol that we interpose: libc's, or that of another preloaded
+ * library (fakeroot, a sanitizer, libfaketime) that stands behind us. One line a symbol.
+ */
+#ifndef LIBC_REAL_H
+#define LIBC_REAL_H
+
+#include <aio.h>
+#include <sched.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include <utime.h>
+
+struct io_context;
+struct iocb;
+struct io_uring;
+struct io_uring_params;
+
+/* Exported by libc, declared in no header. */
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int dirfd, const char *path, int flags);
+int __openat64_2(int dirfd, const char *path, int flags);
+ssize_t __read_chk(int fd, void *buffer, size_t bytes, size_t room);
+ssize_t __pread_chk(int fd, void *buffer, size_t bytes, off_t offset, size_t room);
+ssize_t __pread64_chk(int fd, void *buffer, size_t bytes, off64_t offset, size_t room);
+int __xstat(int version, const char *path, struct stat *st);
+int __xstat64(int version, const char *path, struct stat64 *st);
+int __lxstat(int version, const char *path, struct stat *st);
+int __lxstat64(int version, const char *path, struct stat64 *st);
+int __fxstat(int version, int fd, struct stat *st);
+int __fxstat64(int version, int fd, struct stat64 *st);
+int __fxstatat(int version, int dirfd, const char *path, struct stat *st, int flags);
+int __fxstatat64(int version, int dirfd, const char *path, struct stat64 *st, int flags);
+int __fprintf_chk(FILE *stream, int flag, const char *format, ...);
+int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list arguments);
+int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
+int __dprintf_chk(int fd, int flag, const char *format, ...);
+int io_submit(struct io_context *context, long count, struct iocb **iocbs);
+int io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned int flags);
+int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
+			       struct io_uring_params *params);
+
+#define REAL_CALLS(X) \
+	X(open) X(open64) X(openat) X(openat64) X(creat) X(creat64) \
+	X(__open_2) X(__open64_2) X(__openat_2) X(__openat64_2) \
+	X(mkstemp) X(mkstemp64) X(mkostemp) X(mkostemp64) X(mkstemps) X(mkstemps64) \
+	X(mkostemps) X(mkostemps64) \
+	X(close) X(close_range) X(closefrom) X(dup) X(dup2) X(dup3) X(fcntl) X(fcntl64) \
+	X(__read_chk) X(__pread_chk) X(read) X(pread) X(readv) X(preadv) X(preadv2) \
+	X(vdprintf) X(__vdprintf_chk) X(write) X(pwrite) X(writev) X(pwritev) X(pwritev2) \
+	X(lseek) X(ftruncate) X(truncate) X(fallocate) X(posix_fallocate) \
+	X(fstat) X(stat) X(lstat) X(fstatat) X(statx) \
+	X(__xstat) X(__lxstat) X(__fxstat) X(__fxstatat) \
+	X(fchmod) X(fchown) X(futimens) X(futimes) X(fsetxattr) X(fremovexattr) \
+	X(chmod) X(fchmodat) X(chown) X(lchown) X(fchownat) X(utime) X(utimes) X(lutimes) \
+	X(futimesat) X(utimensat) X(setxattr) X(lsetxattr) X(removexattr) X(lremovexattr) \
+	X(rename) X(renameat) X(renameat2) X(link) X(linkat) \
+	X(mmap) X(ioctl) X(sendfile) X(splice) X(copy_file_range) X(sendmsg) X(sendmmsg) \
+	X(aio_read) X(aio_write) X(aio_fsync) X(lio_listio) X(io_submit) \
+	X(io_uring_queue_init) X(io_uring_queue_init_params) X(syscall) \
+	X(fork) X(_Fork) X(clone) X(execve) X(execv) X(execvp) X(execvpe) X(fexecve) X(execveat) \
+	X(posix_spawn) X(posix_spawnp) X(posix_spawn_file_actions_adddup2) \
+	X(system) X(popen) X(_exit) X(quick_exit) \
+	X(fopen) X(fopen64) X(freopen) X(freopen64) X(fdopen) X(fclose) \
+	X(fwrite) X(fwrite_unlocked) X(fputs) X(fputs_unlocked) X(fputc) X(putc) X(fputc_unlocked) \
+	X(putc_unlocked) X(vfprintf) X(__vfprintf_chk)
+
+struct real {
+#define X(name) __typeof__(name) *name;
+	REAL_CALLS(X)
+#undef X
+};
+
+extern struct real real_calls;
+extern bool real_resolved;
+
+void real_resolve(void);
+
+/*
+ * Calls may come before our constructor has run: another library's constructor writes a log. They
+ * find the tables empty and are passed on.
+ */
+static inline struct real *real(void)
+{
+	if (__builtin_expect(!real_resolved, 0))
+		real_resolve();
+	return &real_calls;
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fallocate(2) and posix_fallocate(3): merged with our own preallocation. */
+#include "libc/export.h"
+
+static int call_fallocate(int fd, int mode, off_t offset, off_t bytes)
+{
+	return real()->fallocate(fd, mode, offset, bytes);
+}
+
+/* Returns its error instead of setting errno (posix_fallocate(3)). */
+static int call_posix_fallocate(int fd, int mode, off_t offset, off_t bytes)
+{
+	int error = real()->posix_fallocate(fd, offset, bytes);
+
+	(void)mode;
+	if (!error)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+EXPORT int fallocate(int fd, int mode, off_t offset, off_t bytes)
+{
+	struct description *description = managed(fd);
+
+	if (!description)
+		return real()->fallocate(fd, mode, offset, bytes);
+	return files_fallocate(description, fd, mode, offset, bytes, call_fallocate);
+}
+
+ALIAS(fallocate64, fallocate);
+
+EXPORT int posix_fallocate(int fd, off_t offset, off_t bytes)
+{
+	struct description *description = managed(fd);
+	int saved_errno = errno;
+	int error = 0;
+
+	if (!description)
+		return real()->posix_fallocate(fd, offset, bytes);
+	if (files_fallocate(description, fd, 0, offset, bytes, call_posix_fallocate) < 0)
+		error = errno;
+	errno = saved_errno;
+	return error;
+}
+
+ALIAS(posix_fallocate64, posix_fallocate);

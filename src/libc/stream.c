@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * stdio: libc writes a stream's buffer from the inside, where no preload reaches. So streams are
+ * in mode keep: topped up by counting what goes into them, trimmed at fclose.
+ */
+#include "libc/export.h"
+
+#include <stdio.h>
+
+/* Macros in some headers, functions here. */
+#undef putc
+#undef putc_unlocked
+#undef fputc_unlocked
+#undef fputs_unlocked
+#undef fwrite_unlocked
+
+static FILE *note(FILE *stream, const char *name)
+{
+	int fd;
+
+	if (stream && !thread_state.vforked) {
+		int saved_errno = errno;
+
+		fd = fileno(stream);
+		files_forget(fd);
+		if (files_have_rules())
+			files_stream_opened(fd, real()->fcntl(fd, F_GETFL), name);
+		errno = saved_errno;
+	}
+	return stream;
+}
+
+EXPORT FILE *fopen(const char *path, const char *mode)
+{
+	return note(real()->fopen(path, mode), path);
+}
+
+EXPORT FILE *fopen64(const char *path, const char *mode)
+{
+	return note(real()->fopen64(path, mode), path);
+}
+
+/* What the stream holds goes out first, so that what is closed is complete. */
+static void closing(FILE *stream)
+{
+	int fd = stream ? fileno(stream) : -1;
+
+	if (!managed(fd))
+		return;
+	fflush(stream);
+	files_closing(fd);
+}
+
+EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
+{
+	closing(stream);
+	stream = real()->freopen(path, mode, stream);
+	return path ? note(stream, path) : stream;
+}
+
+EXPORT FILE *freopen64(const char *path, const char *mode, FILE *stream)
+{
+	closing(stream);
+	stream = real()->freopen64(path, mode, stream);
+	return path ? note(stream, path) : stream;
+}
+
+EXPORT FILE *fdopen(int fd, const char *mode)
+{
+	if (!managed(fd))
+		return real()->fdopen(fd, mode);
+	return PLAIN(FILE *, real()->fdopen(fd, mode), fd, KEEP_STREAM);
+}
+
+EXPORT int fclose(FILE *stream)
+{
+	closing(stream);
+	return real()->fclose(stream);
+}
+
+static void count(FILE *stream, size_t bytes)
+{
+	int fd;
+
+	if (!descriptions_exist() || thread_state.vforked)
+		return;
+	fd = fileno(stream);
+	if (fd >= 0)
+		keep_count(fd, bytes);
+}
+
+EXPORT size_t fwrite(const void *buffer, size_t size, size_t items, FILE *stream)
+{
+	count(stream, size * items);
+	return real()->fwrite(buffer, size, items, stream);
+}
+
+EXPORT size_t fwrite_unlocked(const void *buffer, size_t size, size_t items, FILE *stream)
+{
+	count(stream, size * items);
+	return real()->fwrite_unlocked(buffer, size, items, stream);
+}
+
+EXPORT int fputs(const char *text, FILE *stream)
+{
+	if (descriptions_exist())
+		count(stream, __builtin_strlen(text));
+	return real()->fputs(text, stream);
+}
+
+EXPORT int fputs_unlocked(const char *text, FILE *stream)
+{
+	if (descriptions_exist())
+		count(stream, __builtin_strlen(text));
+	return real()->fputs_unlocked(text, stream);
+}
+
+EXPORT int fputc(int c, FILE *stream)
+{
+	count(stream, 1);
+	return real()->fputc(c, stream);
+}
+
+EXPORT int putc(int c, FILE *stream)
+{
+	count(stream, 1);
+	return real()->putc(c, stream);
+}
+
+EXPORT int fputc_unlocked(int c, FILE *stream)
+{
+	count(stream, 1);
+	return real()->fputc_unlocked(c, stream);
+}
+
+EXPORT int putc_unlocked(int c, FILE *stream)
+{
+	count(stream, 1);
+	return real()->putc_unlocked(c, stream);
+}
+
+/* Counted afterwards: the length isn't known before. */
+static int printed(FILE *stream, int length)
+{
+	if (length > 0)
+		count(stream, (size_t)length);
+	return length;
+}
+
+EXPORT int vfprintf(FILE *stream, const char *format, va_list arguments)
+{
+	return printed(stream, real()->vfprintf(stream, format, arguments));
+}
+
+EXPORT int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list arguments)
+{
+	return printed(stream, real()->__vfprintf_chk(stream, flag, format, arguments));
+}
+
+EXPORT int fprintf(FILE *stream, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vfprintf(stream, format, arguments);
+	va_end(arguments);
+	return length;
+}
+
+EXPORT int __fprintf_chk(FILE *stream, int flag, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = __vfprintf_chk(stream, flag, format, arguments);
+	va_end(arguments);
+	return length;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ftruncate(2) and truncate(2): on a settled file. truncate by path challenges the lease, as
+ * anybody's would, and waits for the guardian's answer inside the kernel.
+ */
+#include "libc/export.h"
+
+EXPORT int ftruncate(int fd, off_t length)
+{
+	struct description *description = managed(fd);
+	int result;
+
+	if (!description)
+		return real()->ftruncate(fd, length);
+	result = PLAIN(int, real()->ftruncate(fd, length), fd, 0);
+	if (result == 0) {
+		/* It gives back what lies past the end, whoever allocated it. */
+		atomic_store(&description->program_keep_end, 0);
+		atomic_store(&description->kept, false);
+	}
+	return result;
+}
+
+ALIAS(ftruncate64, ftruncate);
+
+EXPORT int truncate(const char *path, off_t length)
+{
+	struct plain plain;
+	int result, saved_errno;
+
+	if (thread_state.vforked)
+		return real()->truncate(path, length);
+	plain_begin_path(&plain, AT_FDCWD, path, 0);
+	result = real()->truncate(path, length);
+	saved_errno = errno;
+	plain_end(&plain);
+	errno = saved_errno;
+	return result;
+}
+
+ALIAS(truncate64, truncate);

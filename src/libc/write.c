@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* write(2), pwrite(2), writev(2), pwritev(2), pwritev2(2), dprintf(3). */
+#include "libc/transfer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifndef RWF_NOAPPEND
+#define RWF_NOAPPEND 0x20 /* Linux 6.9 */
+#endif
+
+static ssize_t call_write(const struct transfer *t)
+{
+	return real()->write(t->fd, t->iov->iov_base, t->iov->iov_len);
+}
+
+static ssize_t call_pwrite(const struct transfer *t)
+{
+	return real()->pwrite(t->fd, t->iov->iov_base, t->iov->iov_len, t->offset);
+}
+
+static ssize_t call_writev(const struct transfer *t)
+{
+	return real()->writev(t->fd, t->iov, t->count);
+}
+
+static ssize_t call_pwritev(const struct transfer *t)
+{
+	return real()->pwritev(t->fd, t->iov, t->count, t->offset);
+}
+
+static ssize_t call_pwritev2(const struct transfer *t)
+{
+	return real()->pwritev2(t->fd, t->iov, t->count, t->at_offset ? t->offset : -1,
+				t->to_end ? t->flags | RWF_APPEND : t->flags);
+}
+
+static ssize_t one(struct description *description, int fd, const void *buffer, size_t bytes,
+		   bool at_offset, off_t offset, ssize_t (*call)(const struct transfer *))
+{
+	struct iovec iov = {(void *)buffer, bytes};
+	struct transfer t = {.fd = fd, .at_offset = at_offset, .offset = offset, .iov = &iov,
+			     .count = 1, .call = call,
+			     .bytes = bytes < MAX_TRANSFER ? bytes : MAX_TRANSFER};
+
+	return files_write(description, &t);
+}
+
+static ssize_t many(struct description *description, int fd, const struct iovec *iov, int count,
+		    bool at_offset, off_t offset, int flags,
+		    ssize_t (*call)(const struct transfer *))
+{
+	struct transfer t = {.fd = fd, .at_offset = at_offset, .offset = offset, .iov = iov,
+			     .count = count, .flags = flags & ~RWF_APPEND,
+			     .to_end = flags & RWF_APPEND, .call = call,
+			     .bytes = transfer_bytes(iov, count)};
+
+	return files_write(description, &t);
+}
+
+/* The space that a full filesystem lacks may be what we hold in another file. */
+#define UNMANAGED(call) \
+	({ \
+		ssize_t written_ = (call); \
+		if (written_ < 0 && (errno == ENOSPC || errno == EDQUOT) && \
+		    !thread_state.vforked && descriptions_exist() && files_give_back_all()) \
+			written_ = (call); \
+		written_; \
+	})
+
+EXPORT ssize_t write(int fd, const void *buffer, size_t bytes)
+{
+	struct description *description = managed(fd);
+
+	if (!description)
+		return UNMANAGED(real()->write(fd, buffer, bytes));
+	return one(description, fd, buffer, bytes, false, 0, call_write);
+}
+
+ALIAS(__write, write);
+
+EXPORT ssize_t pwrite(int fd, const void *buffer, size_t bytes, off_t offset)
+{
+	struct description *description = managed(fd);
+
+	if (!description || offset < 0)
+		return UNMANAGED(real()->pwrite(fd, buffer, bytes, offset));
+	return one(description, fd, buffer, bytes, true, offset, call_pwrite);
+}
+
+ALIAS(pwrite64, pwrite);
+ALIAS(__pwrite64, pwrite);
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
+{
+	struct description *description = managed(fd);
+
+	if (!description || iov_is_odd(iov, count))
+		return UNMANAGED(real()->writev(fd, iov, count));
+	return many(description, fd, iov, count, false, 0, 0, call_writev);
+}
+
+EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
+{
+	struct description *description = managed(fd);
+
+	if (!description || offset < 0 || iov_is_odd(iov, count))
+		return UNMANAGED(real()->pwritev(fd, iov, count, offset));
+	return many(description, fd, iov, count, true, offset, 0, call_pwritev);
+}
+
+ALIAS(pwritev64, pwritev);
+
+EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+	struct description *description = managed(fd);
+
+	if (!description || offset < -1 || iov_is_odd(iov, count))
+		return UNMANAGED(real()->pwritev2(fd, iov, count, offset, flags));
+	/* Writes at the offset in spite of O_APPEND: rare enough to be made on an ordinary file. */
+	if (flags & RWF_NOAPPEND)
+		return PLAIN(ssize_t, real()->pwritev2(fd, iov, count, offset, flags), fd, 0);
+	return many(description, fd, iov, count, offset != -1, offset, flags, call_pwritev2);
+}
+
+ALIAS(pwritev64v2, pwritev2);
+
+/* libc would write from the inside, past us. */
+static int format_and_write(int fd, const char *format, va_list arguments)
+{
+	char *text;
+	int length = vasprintf(&text, format, arguments);
+	int done = 0, saved_errno;
+
+	if (length < 0)
+		return -1;
+	while (done < length) {
+		ssize_t written = write(fd, text + done, (size_t)(length - done));
+
+		if (written < 0)
+			break;
+		done += (int)written;
+	}
+	saved_errno = errno;
+	free(text);
+	errno = saved_errno;
+	return done == length ? length : -1;
+}
+
+EXPORT int vdprintf(int fd, const char *format, va_list arguments)
+{
+	if (!managed(fd))
+		return real()->vdprintf(fd, format, arguments);
+	return format_and_write(fd, format, arguments);
+}
+
+EXPORT int dprintf(int fd, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vdprintf(fd, format, arguments);
+	va_end(arguments);
+	return length;
+}
+
+/* With _FORTIFY_SOURCE; its check of %n is not made for managed files. */
+EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments)
+{
+	if (!managed(fd))
+		return real()->__vdprintf_chk(fd, flag, format, arguments);
+	return format_and_write(fd, format, arguments);
+}
+
+EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
+{
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = __vdprintf_chk(fd, flag, format, arguments);
+	va_end(arguments);
+	return length;
+}
