@@ -15,6 +15,14 @@ PREALLOCATE=${PREALLOCATE:-$PREALLOCATE_BUILDDIR/preallocate}
 unset PREALLOCATE_RULES PREALLOCATE_REPORT PREALLOCATE_LOG PREALLOCATE_LOG_FILE LD_PRELOAD
 export PREALLOCATE_CONFIG=
 
+# Another user; needs root, and a path to $SCRATCH that is open to all.
+as_nobody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all "$@"
+}
+nobody_comes_here() {
+	[ "$(id -u)" -eq 0 ] && chmod 755 "$SCRATCH" && as_nobody test -x "$SCRATCH/." 2>/dev/null
+}
+
 answers() {
 	local description=$1 wanted=$2 status=$3 expected=$4 got
 	shift 4

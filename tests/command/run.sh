@@ -185,15 +185,13 @@ else
 	says "a set-group-ID program" 125 "$SCRATCH/suid: is set-group-ID, $secure" run -m x "$SCRATCH/suid"
 	chmod 2745 "$SCRATCH/suid"
 	says "without group execution it is no such program" 0 "" run -m x "$SCRATCH/suid"
-	if command -v setcap >/dev/null && cp "$(type -P true)" "$SCRATCH/caps" &&
+	if command -v setcap >/dev/null && nobody_comes_here && cp "$(type -P true)" "$SCRATCH/caps" &&
 		setcap cap_net_raw+ep "$SCRATCH/caps" 2>/dev/null; then
 		mkdir "$SCRATCH/build" "$SCRATCH/build/.libs"
 		cp "$PREALLOCATE" "$SCRATCH/build"
 		cp "$library" "$SCRATCH/build/.libs"
-		chmod 755 "$SCRATCH"
 		says "a capable program is fine for root" 0 "" run -m x "$SCRATCH/caps"
-		setpriv --reuid=65534 --regid=65534 --clear-groups "$SCRATCH/build/preallocate" run -m x \
-			"$SCRATCH/caps" 2>"$SCRATCH/err"
+		as_nobody "$SCRATCH/build/preallocate" run -m x "$SCRATCH/caps" 2>"$SCRATCH/err"
 		is "and refused for others" "$?: $(cat "$SCRATCH/err")" "125: preallocate: $SCRATCH/caps: is \
 privileged by file capabilities, $secure"
 	else
