@@ -1,20 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2154 # what the sourced files set
 # A FUSE filesystem grants leases that hold only locally: nothing is ever extended there, unless
 # the rule vouches for it by exclusive=assume.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"
 . "$(dirname "$0")/../lib/writers.sh"
-
-never_extended() {
-	local i
-
-	for i in 1 2 3 4 5 6 7 8 9 10; do
-		! is_held_extended "$1" || return 1
-		sleep 0.02
-	done
-}
 
 with_filesystem fuse || skip_all "$no_filesystem"
 file=$MNT/fuse.data

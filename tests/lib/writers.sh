@@ -7,6 +7,7 @@
 #	end_writer [SIGNAL]				ends it, by the end of its stdin where it holds
 #	acknowledged					bytes that write(2) has returned for
 #	is_held_extended FILE				FILE is longer than these
+#	never_extended FILE				it isn't, however often one looks
 #	goes_on						more is acknowledged within two seconds
 
 ACK=$SCRATCH/acknowledged
@@ -54,6 +55,13 @@ has_written() {
 
 is_held_extended() {
 	[ "$(real_size "$1")" -gt $(($(acknowledged) + 65536)) ]
+}
+
+never_extended() { # a third of a second long
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		! is_held_extended "$1" || return 1
+		sleep 0.03
+	done
 }
 
 check_held_extended() {
