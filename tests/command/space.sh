@@ -23,12 +23,19 @@ is "settle --json" "$("$PREALLOCATE" settle --json plain none 2>/dev/null |
   {"path": "plain", "size_before": 6, "size": 6, "waited_ns": N},
   {"path": "none", "error": "No such file or directory"}
 ]'
-name=$'\xe4 \xc3\xa4"\\\n\x01'
-cp plain "$name"
-is "JSON gives every name back" "$("$PREALLOCATE" settle --json "$name" | python3 -c '
-import json, os, sys
-print(os.fsencode(json.load(sys.stdin)[0]["path"]))')" \
-	"b'\\xe4 \\xc3\\xa4\"\\\\\\n\\x01'"
+# Not UTF-8: alone, in the middle, overlong, a surrogate, above U+10FFFF, cut off.
+cat >names.py <<'END'
+import json, os, subprocess, sys
+names = [b"\xe4 \xc3\xa4\"\\\n\x01\x7f", b"\xa4\xa4", b"\xc1\xbf", b"\xe0\x80\x80", b"\xed\xa0\x80",
+         b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xe2\x82",
+         "\u00e4\u20ac\U0001f600\U0010ffff".encode()]
+for name in names:
+    open(name, "w").close()
+text = subprocess.run([sys.argv[1], "settle", "--json", *names], stdout=subprocess.PIPE, check=True)
+text.stdout.decode()
+assert [os.fsencode(entry["path"]) for entry in json.loads(text.stdout)] == names
+END
+check "JSON is UTF-8 and gives every name back" env PYTHONUTF8=1 python3 names.py "$PREALLOCATE"
 
 # Holds a file extended under a lease, as the guardian does, and cuts it when challenged.
 cat >hold.py <<'END'
@@ -101,6 +108,21 @@ if fallocate -n -l 4M plain 2>/dev/null && [ "$(stat -c %b plain)" -ge 8192 ]; t
 		"plain: somebody has it open (see fuser); trim it when it is closed" trim plain
 	exec 3<&-
 	check "with its blocks" test "$(stat -c %b plain)" -ge 8192
+	cat >crowd.py <<'END'
+import os, subprocess, sys, threading
+stop = False
+def open_and_close():
+    while not stop:
+        os.close(os.open("plain", os.O_RDONLY))
+opener = threading.Thread(target=open_and_close)
+opener.start()
+statuses = {subprocess.run([sys.argv[1], "trim", "plain"], stderr=subprocess.DEVNULL).returncode
+            for i in range(200)}
+stop = True
+opener.join()
+assert statuses <= {0, 1}, statuses
+END
+	check "openers that come meanwhile don't end trim" python3 crowd.py "$PREALLOCATE"
 	chmod 4755 plain
 	says "trim spares privileges" 1 "plain: carries privileges that trimming would take away; copy it \
 instead" trim plain
