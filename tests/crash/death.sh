@@ -89,7 +89,7 @@ survives() { # TYPE WHAT
 milliseconds() { # of a command
 	local began=${EPOCHREALTIME/[.,]/}
 
-	"$@" >"$SCRATCH/timed" 2>&1 || diag "$(head -n 5 "$SCRATCH/timed")"
+	"$@" >"$SCRATCH/timed" 2>&1 || diag "$(head -n 5 "$SCRATCH/timed")" >&2
 	echo $(((${EPOCHREALTIME/[.,]/} - began) / 1000))
 }
 

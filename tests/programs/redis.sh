@@ -26,7 +26,7 @@ end_server() {
 at_exit end_server KILL
 
 answers() {
-	[ "$(cli ping 2>/dev/null)" = PONG ]
+	[ "$(timeout 2 redis-cli -s "$socket" ping 2>/dev/null)" = PONG ]
 }
 
 start_server() { # MODE, or "plain"
@@ -68,7 +68,10 @@ survive() {
 	local type=$1 mode before
 
 	for mode in $MODES; do
-		check "$type, $mode: starts" start_server "$mode"
+		check "$type, $mode: starts" start_server "$mode" || {
+			end_server KILL
+			continue
+		}
 		check "$type, $mode: redis-benchmark" load 1000
 		cli set settled no >/dev/null
 		[ "$mode" != zero ] || check_extended "$type: the append-only file is extended" \
@@ -88,7 +91,7 @@ survive() {
 		before=$(cli debug digest)
 		end_server KILL
 		check "$type, $mode: redis-check-aof, after SIGKILL" file_is_sound
-		check "$type, $mode: starts again" start_server "$mode"
+		check "$type, $mode: starts again" start_server "$mode" || continue
 		is "$type, $mode: every key is there" "$(cli debug digest)" "$before"
 		check "$type, $mode: and goes on" load 300
 		before=$(cli debug digest)

@@ -16,8 +16,9 @@ shared_by() { # TYPE MODE WAY
 
 	rm -f "$ack" "$file"
 	# The end of stdout is the end of a daemon too.
-	said=$(managed "$2" '*.data' "$HELPERS/sharer" "$3" "$HELPERS/appender" "$ack" "$file" 2>&1)
-	check "$1, mode $2: $3" "$HELPERS/record-check" "$ack" "$file" || diag "$said"
+	said=$(managed "$2" '*.data' "$HELPERS/sharer" "$3" "$HELPERS/appender" "$ack" "$file" 2>"$SCRATCH/sharer.err")
+	check "$1, mode $2: $3" "$HELPERS/record-check" "$ack" "$file" ||
+		diag "$(cat "$SCRATCH/sharer.err")"
 	[ "$2" = zero ] && ! library_left_out || return 0
 	is "$1: extended before $3" "${said% before,*}" extended
 	case $3 in
