@@ -83,7 +83,7 @@ static int64_t last_nonzero(int fd, int64_t from, int64_t to)
 		end = at + got < to ? at + got : to;
 		while (end > at && end > found && !buffer[end - 1 - at])
 			end--;
-		if (end > found)
+		if (end > at && end > found)
 			found = end;
 		at += got;
 	}
