@@ -83,15 +83,28 @@ static int set_flags(struct description *description, int fd, long flags)
 	return result;
 }
 
+/*
+ * While the file is extended O_APPEND is cleared, and its lease shows as O_ASYNC, by which the
+ * kernel would tell its holder. Where the program sets O_ASYNC itself, nothing is extended.
+ */
+static int get_flags(struct description *description, int fd)
+{
+	int flags = real()->fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return flags;
+	if (atomic_load(&description->append))
+		flags |= O_APPEND;
+	return atomic_load(&description->reasons) & KEEP_OWN ? flags : flags & ~O_ASYNC;
+}
+
 static int managed_fcntl(struct description *description, int fd, int command, void *argument)
 {
 	struct flock *lock = argument;
-	int result;
 
 	switch (command) {
 	case F_GETFL:
-		result = real()->fcntl(fd, command);
-		return result >= 0 && atomic_load(&description->append) ? result | O_APPEND : result;
+		return get_flags(description, fd);
 	case F_SETFL:
 		return set_flags(description, fd, (long)argument);
 	case F_SETLEASE:
