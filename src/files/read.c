@@ -116,7 +116,9 @@ ssize_t files_read(struct description *description, struct transfer *transfer)
 	ssize_t result;
 	int cancel;
 
-	if (transfer->bytes == 0 || !description->readable)
+	/* The kernel's EBADF, and its EINVAL where the end would overflow (rw_verify_area). */
+	if (transfer->bytes == 0 || !description->readable ||
+	    (transfer->at_offset && transfer->offset > INT64_MAX - (int64_t)transfer->bytes))
 		return transfer->call(transfer);
 	pthread_testcancel();
 	cancel = cancel_disable();

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Asynchronous I/O reaches the file at its own time, past us: keep from then on. aio(7), libaio's
- * io_submit, and io_uring, whose rings take any descriptor later on: so all of them, and those
- * that are opened afterwards.
+ * io_submit.
  */
 #include "libc/export.h"
 
@@ -65,26 +64,6 @@ EXPORT int io_submit(struct io_context *context, long count, struct iocb **iocbs
 		if (iocbs[i])
 			release((int)((struct iocb_head *)iocbs[i])->fd);
 	return real()->io_submit(context, count, iocbs);
-}
-
-EXPORT int io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned int flags)
-{
-	if (!real()->io_uring_queue_init)
-		real()->io_uring_queue_init = (__typeof__(io_uring_queue_init) *)dlsym(
-			RTLD_NEXT, "io_uring_queue_init");
-	files_keep_all(KEEP_ASYNC);
-	return real()->io_uring_queue_init(entries, ring, flags);
-}
-
-EXPORT int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
-				      struct io_uring_params *params)
-{
-	if (!real()->io_uring_queue_init_params)
-		real()->io_uring_queue_init_params =
-			(__typeof__(io_uring_queue_init_params) *)dlsym(
-				RTLD_NEXT, "io_uring_queue_init_params");
-	files_keep_all(KEEP_ASYNC);
-	return real()->io_uring_queue_init_params(entries, ring, params);
 }
 
 /* syscall(2) takes at most six arguments, all of them longs. */

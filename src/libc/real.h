@@ -28,8 +28,6 @@
 
 struct io_context;
 struct iocb;
-struct io_uring;
-struct io_uring_params;
 
 /* Exported by libc, declared in no header. */
 int __open_2(const char *path, int flags);
@@ -52,10 +50,6 @@ int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list arguments
 int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
 int __dprintf_chk(int fd, int flag, const char *format, ...);
 int io_submit(struct io_context *context, long count, struct iocb **iocbs);
-int io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsigned int flags);
-int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
-			       struct io_uring_params *params);
-
 #define REAL_CALLS(X) \
 	X(open) X(open64) X(openat) X(openat64) X(creat) X(creat64) \
 	X(__open_2) X(__open64_2) X(__openat_2) X(__openat64_2) \
@@ -73,7 +67,7 @@ int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
 	X(rename) X(renameat) X(renameat2) X(link) X(linkat) \
 	X(mmap) X(ioctl) X(sendfile) X(splice) X(copy_file_range) X(sendmsg) X(sendmmsg) \
 	X(aio_read) X(aio_write) X(aio_fsync) X(lio_listio) X(io_submit) \
-	X(io_uring_queue_init) X(io_uring_queue_init_params) X(syscall) \
+	X(syscall) \
 	X(fork) X(_Fork) X(clone) X(execve) X(execv) X(execvp) X(execvpe) X(fexecve) X(execveat) \
 	X(posix_spawn) X(posix_spawnp) X(posix_spawn_file_actions_adddup2) \
 	X(system) X(popen) X(_exit) X(quick_exit) \
