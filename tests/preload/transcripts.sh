@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What a program is told, and the files that it leaves, are the same with and without the library.
+#
+#	transcripts.sh [PROGRAM...]	only these
+#
+# PREALLOCATE_TEST_FILESYSTEMS: on fresh ones of these types instead of in the scratch directory.
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/filesystems.sh"
+. "$(dirname "$0")/../lib/run.sh"
+
+PROGRAMS=$PREALLOCATE_BUILDDIR/tests/preload
+LIBRARY=$PREALLOCATE_BUILDDIR/.libs/libpreallocate.so
+SMALL='prealloc-size=64k prealloc-align=4k idle=10s'
+
+# name: the options of its rule
+declare -A rules=(
+	[zero]='mode=zero idle=10s'
+	[zero-small]="mode=zero $SMALL"
+	[keep]="mode=keep"
+	[keep-small]="mode=keep $SMALL"
+	[off]='mode=off'
+)
+
+# What the programs need beside their name: one line, one run.
+programs=(
+	write append read seek
+)
+[ $# -eq 0 ] || programs=("$@")
+
+# A run takes a second; one that hangs is a finding, not a reason to wait for hours.
+LIMIT=60
+
+# run VARIANT PROGRAM arguments...: in $MNT/VARIANT, its transcript in $SCRATCH/VARIANT.out
+run() {
+	local variant=$1 program=$2 settings=()
+	shift 2
+
+	if [ "$variant" != plain ] && ! library_left_out; then
+		settings=("LD_PRELOAD=$LIBRARY" "PREALLOCATE_RULES=*.dat ${rules[$variant]}")
+	fi
+	case $variant:${TRANSCRIPT_PLAIN_FILES:-} in
+	zero*:) library_left_out || settings+=(TRANSCRIPT_EXTENDED=1) ;;
+	esac
+	rm -rf "${MNT:?}/$variant"
+	mkdir "$MNT/$variant"
+	chmod 0777 "$MNT/$variant"
+	(
+		cd "$MNT/$variant" || exit
+		exec timeout "$LIMIT" env -u LD_PRELOAD "${settings[@]}" \
+			"$PROGRAMS/$program" "$@"
+	) </dev/null >"$SCRATCH/$variant.out" 2>"$SCRATCH/$variant.err"
+	printf 'exit status %d\n' $? >>"$SCRATCH/$variant.out"
+	cat "$SCRATCH/$variant.err" >>"$SCRATCH/$variant.out"
+}
+
+same() { # VARIANT
+	diff -a "$SCRATCH/plain.out" "$SCRATCH/$1.out" &&
+		compare_trees "$MNT/plain" "$MNT/$1" && compare_order "$MNT/plain" "$MNT/$1"
+}
+
+says_something() {
+	grep -qx 'exit status [0-9]*' "$SCRATCH/plain.out" &&
+		! grep -qxE 'exit status (98|99|124)' "$SCRATCH/plain.out"
+}
+
+transcript() { # WHERE PROGRAM arguments...
+	local where=$1 variant
+	shift
+
+	run plain "$@"
+	if head -n 1 "$SCRATCH/plain.out" | grep -q '^SKIP '; then
+		skip "$where$*" "$(head -n 1 "$SCRATCH/plain.out" | cut -c6-)"
+		return
+	fi
+	check "$where$*: without the library" says_something || cat "$SCRATCH/plain.out" | tail -5
+	for variant in zero-small zero keep-small keep off; do
+		run "$variant" "$@"
+		check "$where$*: $variant" same "$variant"
+	done
+}
+
+transcripts() { # WHERE
+	local line
+
+	for line in "${programs[@]}"; do
+		# shellcheck disable=SC2086 # a program and its arguments
+		transcript "$1" $line
+	done
+	rm -rf "${MNT:?}"/*/
+}
+
+on_filesystem() {
+	transcripts "$1: "
+}
+
+if [ -n "${PREALLOCATE_TEST_FILESYSTEMS:-}" ]; then
+	for_each_filesystem on_filesystem
+else
+	MNT=$SCRATCH/files
+	mkdir "$MNT"
+	transcripts ''
+fi
+done_testing
