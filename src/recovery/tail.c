@@ -71,7 +71,9 @@ static int64_t last_nonzero(int fd, int64_t from, int64_t to)
 	int64_t found = from;
 
 	for (int64_t at = from / PAGE * PAGE; at < to;) {
-		ssize_t got = sys.pread(fd, buffer, CHUNK, at);
+		/* No page behind `to`: it would be in the cache from then on, and count as data. */
+		int64_t pages = (to - at + PAGE - 1) / PAGE * PAGE;
+		ssize_t got = sys.pread(fd, buffer, (size_t)(pages < CHUNK ? pages : CHUNK), at);
 		int64_t end;
 
 		if (got < 0 && errno == EINTR)
