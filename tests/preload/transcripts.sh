@@ -24,7 +24,8 @@ declare -A rules=(
 
 # What the programs need beside their name: one line, one run.
 programs=(
-	write append read seek
+	open close dup
+	write append read seek stat truncate space
 )
 [ $# -eq 0 ] || programs=("$@")
 
@@ -37,7 +38,8 @@ run() {
 	shift 2
 
 	if [ "$variant" != plain ] && ! library_left_out; then
-		settings=("LD_PRELOAD=$LIBRARY" "PREALLOCATE_RULES=*.dat ${rules[$variant]}")
+		settings=("LD_PRELOAD=$LIBRARY"
+			"PREALLOCATE_RULES=*.dat ${rules[$variant]}; temp-* ${rules[$variant]}")
 	fi
 	case $variant:${TRANSCRIPT_PLAIN_FILES:-} in
 	zero*:) library_left_out || settings+=(TRANSCRIPT_EXTENDED=1) ;;

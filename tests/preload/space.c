@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fallocate(2) in every mode, and posix_fallocate(3), merged with our own preallocation. */
+#include "transcript.h"
+
+#include <linux/falloc.h>
+
+static char bytes[100000];
+
+static void allocate(int flags)
+{
+	int fd = start("fallocate", flags);
+
+	CALL(fallocate(fd, 0, 0, 5000));
+	state(fd);
+	CALL(fallocate(fd, 0, 5000, 10000));
+	state(fd);
+	EXTENDED(fd);
+	CALL(write(fd, bytes, 100));
+	state(fd);
+	CALL(fallocate(fd, 0, 15000, 60000));
+	state(fd);
+	again(fd);
+	CALL(fallocate(fd, 0, 0, 1 << 20));
+	state(fd);
+	again(fd);
+	CALL(fallocate(fd, 0, 5 << 20, 100));
+	state(fd);
+	again(fd);
+	finish(fd);
+}
+
+static void posix_allocate(void)
+{
+	int fd = start("posix-fallocate", O_RDWR);
+
+	CALL(posix_fallocate(fd, 0, 5000));
+	CALL(posix_fallocate(fd, 9000, 5000));
+	state(fd);
+	EXTENDED(fd);
+	CALL(posix_fallocate(fd, 0, 300000));
+	state(fd);
+	CALL(posix_fallocate(fd, -1, 10));
+	CALL(posix_fallocate(fd, 0, 0));
+	CALL(posix_fallocate(fd, 0, -1));
+	CALL(posix_fallocate(fd, INT64_MAX, 10));
+	CALL(posix_fallocate(-1, 0, 10));
+	CALL(posix_fallocate(999, 0, 10));
+	again(fd);
+	finish(fd);
+}
+
+static void keep_size(void)
+{
+	int fd = start("keep-size", O_RDWR);
+
+	CALL(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 30000));
+	state(fd);
+	again(fd);
+	CALL(fallocate(fd, FALLOC_FL_KEEP_SIZE, 100000, 1 << 20));
+	state(fd);
+	again(fd);
+	CALL(write(fd, bytes, sizeof(bytes)));
+	state(fd);
+	CALL(ftruncate(fd, 500));
+	again(fd);
+	state(fd);
+	finish(fd);
+}
+
+static void zero_range(void)
+{
+	int fd = start("zero-range", O_RDWR);
+
+	CALL(fallocate(fd, FALLOC_FL_ZERO_RANGE, 1000, 3000));
+	state(fd);
+	EXTENDED(fd);
+	CALL(fallocate(fd, FALLOC_FL_ZERO_RANGE, 9000, 3000));
+	state(fd);
+	again(fd);
+	CALL(fallocate(fd, FALLOC_FL_ZERO_RANGE, lseek(fd, 0, SEEK_CUR), 5000));
+	state(fd);
+	again(fd);
+	CALL(fallocate(fd, FALLOC_FL_ZERO_RANGE, 20000, 1 << 20));
+	state(fd);
+	again(fd);
+	CALL(fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 5000, 5 << 20));
+	state(fd);
+	again(fd);
+	CALL(fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 6 << 20, 1 << 20));
+	state(fd);
+	again(fd);
+	finish(fd);
+}
+
+static void holes(void)
+{
+	int fd = start("punch", O_RDWR);
+
+	CALL(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, 4096));
+	state(fd);
+	EXTENDED(fd);
+	CALL(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, 50));
+	CALL(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 9000, 50000));
+	state(fd);
+	CALL(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 30000, 50000));
+	state(fd);
+	CALL(write(fd, bytes, 5000));
+	state(fd);
+	CALL(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, 100));
+	state(fd);
+	again(fd);
+	finish(fd);
+}
+
+/* The size moves with the bytes. 1 MiB: a block of every filesystem divides it. */
+static void shifts(void)
+{
+	int fd = start("shift", O_RDWR);
+
+	for (int i = 0; i < 30; i++)
+		write(fd, bytes, sizeof(bytes));
+	EXTENDED(fd);
+	CALL(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, 1 << 20));
+	state(fd);
+	again(fd);
+	CALL(fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, 1 << 20));
+	state(fd);
+	again(fd);
+	CALL(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 1 << 20, 64 << 20));
+	CALL(fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 1, 2));
+	CALL(fallocate(fd, FALLOC_FL_INSERT_RANGE, 64 << 20, 1 << 20));
+	CALL(fallocate(fd, 0x40 /* UNSHARE_RANGE */, 0, 4096));
+	state(fd);
+	finish(fd);
+}
+
+static void bad_arguments(void)
+{
+	int fd = start("arguments", O_RDWR), other;
+
+	CALL(fallocate(fd, 0, 0, 0));
+	CALL(fallocate(fd, 0, -1, 10));
+	CALL(fallocate(fd, 0, 0, -1));
+	CALL(fallocate(fd, 0, INT64_MAX, 10));
+	CALL(fallocate(fd, 0, 0, INT64_MAX));
+	CALL(fallocate(fd, 0x4000, 0, 10));
+	CALL(fallocate(fd, -1, 0, 10));
+	CALL(fallocate(fd, FALLOC_FL_KEEP_SIZE, -1, 10));
+	CALL(fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, -1, 10));
+	CALL(fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, 0, 0));
+	CALL(fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_PUNCH_HOLE, 0, 10));
+	CALL(fallocate(-1, 0, 0, 10));
+	CALL(fallocate(999, 0, 0, 10));
+	CALL(other = open(file, O_RDONLY));
+	CALL(fallocate(other, 0, 0, 100));
+	CALL(posix_fallocate(other, 0, 100));
+	CALL(close(other));
+	state(fd);
+	finish(fd);
+}
+
+void transcript(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	fill(bytes, sizeof(bytes), 1);
+	allocate(O_RDWR);
+	allocate(O_WRONLY | O_APPEND);
+	posix_allocate();
+	keep_size();
+	zero_range();
+	holes();
+	shifts();
+	bad_arguments();
+}
