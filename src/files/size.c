@@ -158,8 +158,10 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 	}
 	atomic_store(&slot->intent, INTENT_NONE);
 	*result = call(fd, mode, offset, bytes);
-	if (*result == 0 && !(mode & FALLOC_FL_KEEP_SIZE))
+	if (*result == 0 && !(mode & FALLOC_FL_KEEP_SIZE)) {
 		filter_wrote(&slot->positions, end);
+		description->at_end = false;
+	}
 	if (*result == 0 && (mode & FALLOC_FL_KEEP_SIZE) &&
 	    end > atomic_load(&slot->program_keep_end)) {
 		atomic_store(&slot->program_keep_end, end);
