@@ -6,6 +6,9 @@
 
 #include <limits.h>
 
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE (1U << 1)
+#endif
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
@@ -29,6 +32,9 @@ EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 {
 	int ours = claim_socket();
 
+	/* Fails, and closes nothing. */
+	if ((unsigned int)flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
+		return real()->close_range(first, last, flags);
 	if (!thread_state.vforked && !((unsigned int)flags & CLOSE_RANGE_CLOEXEC) && first <= last) {
 		files_closing_range(first, last);
 		share_descriptors_gone(first, last);

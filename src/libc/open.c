@@ -33,10 +33,12 @@ static int note(int fd, int flags, const char *name)
 
 #define OPEN(call, flags, name) \
 	({ \
-		int fd_, tries_ = 0; \
+		int fd_, tries_ = 0, errno_ = errno; \
 		do \
 			fd_ = (call); \
 		while (worth_another_try(fd_, (flags), &tries_)); \
+		if (tries_ > 0 && fd_ >= 0) \
+			errno = errno_; \
 		note(fd_, (flags), (name)); \
 	})
 
