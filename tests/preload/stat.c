@@ -26,30 +26,28 @@ static void tell(const char *how, int result, const struct stat *st)
 	})
 
 /* Not declared since glibc 2.33; old programs are linked against them. */
-#define OLD(name, type) type name = (type)dlsym(RTLD_DEFAULT, #name)
+#define OLD(name, type) ((type)dlsym(RTLD_DEFAULT, name))
+
+typedef int by_path(int version, const char *path, struct stat *st);
+typedef int by_fd(int version, int fd, struct stat *st);
+typedef int by_place(int version, int dirfd, const char *path, struct stat *st, int flags);
 
 static void old_names(int fd)
 {
-	OLD(__xstat, int (*)(int, const char *, struct stat *));
-	OLD(__lxstat, int (*)(int, const char *, struct stat *));
-	OLD(__fxstat, int (*)(int, int, struct stat *));
-	OLD(__fxstatat, int (*)(int, int, const char *, struct stat *, int));
-	OLD(__xstat64, int (*)(int, const char *, struct stat *));
-	OLD(__lxstat64, int (*)(int, const char *, struct stat *));
-	OLD(__fxstat64, int (*)(int, int, struct stat *));
-	OLD(__fxstatat64, int (*)(int, int, const char *, struct stat *, int));
+	static const char *const paths[] = {"__xstat", "__lxstat", "__xstat64", "__lxstat64"};
+	static const char *const fds[] = {"__fxstat", "__fxstat64"};
+	static const char *const places[] = {"__fxstatat", "__fxstatat64"};
 
-	if (!__xstat || !__fxstatat64)
-		return;
-	STAT(__xstat(1, file, &st));
-	STAT(__lxstat(1, file, &st));
-	STAT(__fxstat(1, fd, &st));
-	STAT(__fxstatat(1, AT_FDCWD, file, &st, 0));
-	STAT(__xstat64(1, file, &st));
-	STAT(__lxstat64(1, file, &st));
-	STAT(__fxstat64(1, fd, &st));
-	STAT(__fxstatat64(1, AT_FDCWD, file, &st, 0));
-	STAT(__fxstat(77, fd, &st));
+	for (size_t i = 0; i < 4; i++) {
+		STAT(OLD(paths[i], by_path *)(1, file, &st));
+		STAT(OLD(paths[i], by_path *)(1, "none.dat", &st));
+	}
+	for (size_t i = 0; i < 2; i++) {
+		STAT(OLD(fds[i], by_fd *)(1, fd, &st));
+		STAT(OLD(fds[i], by_fd *)(77, fd, &st));
+		STAT(OLD(places[i], by_place *)(1, AT_FDCWD, file, &st, 0));
+		STAT(OLD(places[i], by_place *)(1, fd, "", &st, AT_EMPTY_PATH));
+	}
 }
 
 static void tell_statx(int dirfd, const char *name, int flags, unsigned int mask)
