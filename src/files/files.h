@@ -27,7 +27,6 @@ struct transfer {
 
 /* rules: NULL: nothing is managed. guardian: its path. */
 void files_init(const struct rules *rules, const char *guardian);
-bool files_have_rules(void);
 
 /* --- lifecycle.c: descriptors come and go --- */
 

@@ -28,11 +28,6 @@ void files_init(const struct rules *loaded, const char *guardian)
 	claim_init(guardian);
 }
 
-bool files_have_rules(void)
-{
-	return rules != NULL;
-}
-
 static int resolve(void *context, char *buffer, size_t size)
 {
 	char link[64];

@@ -6,7 +6,6 @@
  */
 #include "files/files.h"
 
-#include "base/clock.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "claim/claim.h"
@@ -20,7 +19,6 @@
 #include <unistd.h>
 
 #define WATCHES 64
-#define LOOK_AGAIN (20 * NS_PER_MS)
 
 /* Shared with the children: has this one passed on what it inherited? */
 static _Atomic bool *passed_on; /* WATCHES of them; NULL until the first fork with managed files */
@@ -233,6 +231,13 @@ static void watch_over(int watch)
 	watch_free(watch);
 }
 
+static bool child_is_gone(int watch)
+{
+	struct pollfd poll_fd = {.fd = watches[watch].pidfd, .events = POLLIN};
+
+	return poll(&poll_fd, 1, 0) == 1;
+}
+
 bool description_is_exclusive(struct description *description)
 {
 	uint64_t bits = atomic_load(&description->shared_with);
@@ -242,16 +247,14 @@ bool description_is_exclusive(struct description *description)
 		return false;
 	if (!bits)
 		return true;
-	section_enter(&section, &hold);
 	for (int i = 0; i < WATCHES; i++) {
-		struct pollfd poll_fd = {.fd = watches[i].pidfd, .events = POLLIN};
-
-		if ((bits & (UINT64_C(1) << i)) && watches[i].used && poll(&poll_fd, 1, 0) == 1)
+		if (!(bits & (UINT64_C(1) << i)) || !child_is_gone(i))
+			continue;
+		section_enter(&section, &hold);
+		if (watches[i].used && child_is_gone(i))
 			watch_over(i);
+		section_leave(&section, &hold);
 	}
-	section_leave(&section, &hold);
-	if (!atomic_load(&description->shared_with))
-		return !(atomic_load(&description->reasons) & KEEP_SHARED);
-	atomic_store(&description->retry_at, clock_now() + LOOK_AGAIN);
-	return false;
+	return !atomic_load(&description->shared_with) &&
+	       !(atomic_load(&description->reasons) & KEEP_SHARED);
 }

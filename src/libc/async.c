@@ -58,12 +58,10 @@ extern int lio_listio64(int mode, struct aiocb64 *const list[], int count, struc
 
 EXPORT int io_submit(struct io_context *context, long count, struct iocb **iocbs)
 {
-	if (!real()->io_submit)
-		real()->io_submit = (__typeof__(io_submit) *)dlsym(RTLD_NEXT, "io_submit");
 	for (long i = 0; i < count; i++)
 		if (iocbs[i])
 			release((int)((struct iocb_head *)iocbs[i])->fd);
-	return real()->io_submit(context, count, iocbs);
+	return REAL_OF_LIBRARY(io_submit)(context, count, iocbs);
 }
 
 /* syscall(2) takes at most six arguments, all of them longs. */

@@ -50,6 +50,10 @@ int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list arguments
 int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
 int __dprintf_chk(int fd, int flag, const char *format, ...);
 int io_submit(struct io_context *context, long count, struct iocb **iocbs);
+/*
+ * Only what libc has: dlsym calls malloc for the message of a symbol that isn't there, and a malloc
+ * that is just starting up (jemalloc reads its configuration through open) waits for itself.
+ */
 #define REAL_CALLS(X) \
 	X(open) X(open64) X(openat) X(openat64) X(creat) X(creat64) \
 	X(__open_2) X(__open64_2) X(__openat_2) X(__openat64_2) \
@@ -66,7 +70,7 @@ int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 	X(futimesat) X(utimensat) X(setxattr) X(lsetxattr) X(removexattr) X(lremovexattr) \
 	X(rename) X(renameat) X(renameat2) X(link) X(linkat) \
 	X(mmap) X(ioctl) X(sendfile) X(splice) X(copy_file_range) X(sendmsg) X(sendmmsg) \
-	X(aio_read) X(aio_write) X(aio_fsync) X(lio_listio) X(io_submit) \
+	X(aio_read) X(aio_write) X(aio_fsync) X(lio_listio) \
 	X(syscall) \
 	X(fork) X(_Fork) X(clone) X(execve) X(execv) X(execvp) X(execvpe) X(fexecve) X(execveat) \
 	X(posix_spawn) X(posix_spawnp) X(posix_spawn_file_actions_adddup2) \
@@ -74,6 +78,15 @@ int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 	X(fopen) X(fopen64) X(freopen) X(freopen64) X(fdopen) X(fclose) \
 	X(fwrite) X(fwrite_unlocked) X(fputs) X(fputs_unlocked) X(fputc) X(putc) X(fputc_unlocked) \
 	X(putc_unlocked) X(vfprintf) X(__vfprintf_chk)
+
+/* A symbol of another library, looked up at its first call, when that library is there. */
+#define REAL_OF_LIBRARY(name) \
+	({ \
+		static __typeof__(name) *next_; \
+		if (!next_) \
+			next_ = (__typeof__(name) *)dlsym(RTLD_NEXT, #name); \
+		next_; \
+	})
 
 struct real {
 #define X(name) __typeof__(name) *name;

@@ -6,6 +6,7 @@
 #include "libc/export.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Macros in some headers, functions here. */
 #undef putc
@@ -14,30 +15,29 @@
 #undef fputs_unlocked
 #undef fwrite_unlocked
 
-static FILE *note(FILE *stream, const char *name)
+/* fopen(3): what each mode opens with. */
+static int flags_of(const char *mode)
 {
-	int fd;
+	int access = strchr(mode, '+') ? O_RDWR : mode[0] == 'r' ? O_RDONLY : O_WRONLY;
 
-	if (stream && !thread_state.vforked) {
-		int saved_errno = errno;
+	return access | (mode[0] == 'a' ? O_APPEND : 0);
+}
 
-		fd = fileno(stream);
-		files_forget(fd);
-		if (files_have_rules())
-			files_stream_opened(fd, real()->fcntl(fd, F_GETFL), name);
-		errno = saved_errno;
-	}
+static FILE *note(FILE *stream, const char *mode, const char *name)
+{
+	if (stream && !thread_state.vforked)
+		files_stream_opened(fileno(stream), flags_of(mode), name);
 	return stream;
 }
 
 EXPORT FILE *fopen(const char *path, const char *mode)
 {
-	return note(real()->fopen(path, mode), path);
+	return note(real()->fopen(path, mode), mode, path);
 }
 
 EXPORT FILE *fopen64(const char *path, const char *mode)
 {
-	return note(real()->fopen64(path, mode), path);
+	return note(real()->fopen64(path, mode), mode, path);
 }
 
 /* What the stream holds goes out first, so that what is closed is complete. */
@@ -55,14 +55,14 @@ EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
 {
 	closing(stream);
 	stream = real()->freopen(path, mode, stream);
-	return path ? note(stream, path) : stream;
+	return path ? note(stream, mode, path) : stream;
 }
 
 EXPORT FILE *freopen64(const char *path, const char *mode, FILE *stream)
 {
 	closing(stream);
 	stream = real()->freopen64(path, mode, stream);
-	return path ? note(stream, path) : stream;
+	return path ? note(stream, mode, path) : stream;
 }
 
 EXPORT FILE *fdopen(int fd, const char *mode)

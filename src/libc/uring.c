@@ -19,14 +19,6 @@ struct io_uring {
 
 #define UNWATCHED (IORING_SETUP_SQPOLL | IORING_SETUP_SQE128)
 
-#define NEXT(name) \
-	({ \
-		static __typeof__(name) *next_; \
-		if (!next_) \
-			next_ = (__typeof__(name) *)dlsym(RTLD_NEXT, #name); \
-		next_; \
-	})
-
 static void release(int fd)
 {
 	struct plain plain;
@@ -96,7 +88,7 @@ EXPORT int io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsi
 {
 	if (flags & UNWATCHED)
 		files_keep_all(KEEP_ASYNC);
-	return NEXT(io_uring_queue_init)(entries, ring, flags);
+	return REAL_OF_LIBRARY(io_uring_queue_init)(entries, ring, flags);
 }
 
 EXPORT int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
@@ -104,63 +96,63 @@ EXPORT int io_uring_queue_init_params(unsigned int entries, struct io_uring *rin
 {
 	if (params->flags & UNWATCHED)
 		files_keep_all(KEEP_ASYNC);
-	return NEXT(io_uring_queue_init_params)(entries, ring, params);
+	return REAL_OF_LIBRARY(io_uring_queue_init_params)(entries, ring, params);
 }
 
 EXPORT int io_uring_setup(unsigned int entries, struct io_uring_params *params)
 {
 	files_keep_all(KEEP_ASYNC);
-	return NEXT(io_uring_setup)(entries, params);
+	return REAL_OF_LIBRARY(io_uring_setup)(entries, params);
 }
 
 EXPORT int io_uring_submit(struct io_uring *ring)
 {
 	look_at_all(ring);
-	return NEXT(io_uring_submit)(ring);
+	return REAL_OF_LIBRARY(io_uring_submit)(ring);
 }
 
 EXPORT int io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait)
 {
 	look_at_all(ring);
-	return NEXT(io_uring_submit_and_wait)(ring, wait);
+	return REAL_OF_LIBRARY(io_uring_submit_and_wait)(ring, wait);
 }
 
 EXPORT int io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe,
 					    unsigned int wait, void *timeout, void *mask)
 {
 	look_at_all(ring);
-	return NEXT(io_uring_submit_and_wait_timeout)(ring, cqe, wait, timeout, mask);
+	return REAL_OF_LIBRARY(io_uring_submit_and_wait_timeout)(ring, cqe, wait, timeout, mask);
 }
 
 EXPORT int io_uring_submit_and_get_events(struct io_uring *ring)
 {
 	look_at_all(ring);
-	return NEXT(io_uring_submit_and_get_events)(ring);
+	return REAL_OF_LIBRARY(io_uring_submit_and_get_events)(ring);
 }
 
 EXPORT int io_uring_register_files(struct io_uring *ring, const int *fds, unsigned int count)
 {
 	release_list(fds, count);
-	return NEXT(io_uring_register_files)(ring, fds, count);
+	return REAL_OF_LIBRARY(io_uring_register_files)(ring, fds, count);
 }
 
 EXPORT int io_uring_register_files_tags(struct io_uring *ring, const int *fds, const void *tags,
 					unsigned int count)
 {
 	release_list(fds, count);
-	return NEXT(io_uring_register_files_tags)(ring, fds, tags, count);
+	return REAL_OF_LIBRARY(io_uring_register_files_tags)(ring, fds, tags, count);
 }
 
 EXPORT int io_uring_register_files_update(struct io_uring *ring, unsigned int offset,
 					  const int *fds, unsigned int count)
 {
 	release_list(fds, count);
-	return NEXT(io_uring_register_files_update)(ring, offset, fds, count);
+	return REAL_OF_LIBRARY(io_uring_register_files_update)(ring, offset, fds, count);
 }
 
 EXPORT int io_uring_register_files_update_tag(struct io_uring *ring, unsigned int offset,
 					      const int *fds, const void *tags, unsigned int count)
 {
 	release_list(fds, count);
-	return NEXT(io_uring_register_files_update_tag)(ring, offset, fds, tags, count);
+	return REAL_OF_LIBRARY(io_uring_register_files_update_tag)(ring, offset, fds, tags, count);
 }
