@@ -6,13 +6,19 @@
 #include <errno.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define CHUNK 65536
 #define PAGE INT64_C(4096)
 #define FIEMAP_EXTENTS 32
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
 
 #ifndef SYS_cachestat
 #define SYS_cachestat 451 /* Linux 6.5, the same number on every architecture */
@@ -25,6 +31,27 @@ struct cache_range {
 struct cache_state {
 	uint64_t cached, dirty, writeback, evicted, recently_evicted; /* pages */
 };
+
+/*
+ * A stacked filesystem answers for its own page cache, which is always empty: on overlayfs the
+ * bytes are in the upper file's, while FIEMAP tells of the upper file's extents.
+ */
+static bool caches_by_itself(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	switch ((unsigned long)fs.f_type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
 
 /* Nothing of [from, to) is in the page cache. False also when the kernel can't tell. */
 static bool is_uncached(int fd, int64_t from, int64_t to)
@@ -133,7 +160,8 @@ int64_t tail_data_end(int fd, bool readable, int64_t from, int64_t to)
 		if (found < 0)
 			return found;
 	}
-	if (page == to || (is_uncached(fd, page, to) && is_unwritten(fd, page, to)))
+	if (page == to ||
+	    (caches_by_itself(fd) && is_uncached(fd, page, to) && is_unwritten(fd, page, to)))
 		return found;
 
 	offset = sys.lseek(fd, 0, SEEK_CUR);
