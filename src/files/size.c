@@ -126,7 +126,8 @@ int64_t files_clip_available(struct description *description, int fd, int64_t av
 	if (data_end < 0)
 		return available;
 	at = sys.lseek(fd, 0, SEEK_CUR);
-	return at < 0 || at >= data_end ? 0 : data_end - at < available ? data_end - at : available;
+	/* Negative past the end, as the kernel's answer is. */
+	return at < 0 ? available : data_end - at;
 }
 
 /*
