@@ -97,7 +97,7 @@ static void failures(void)
 	CALL(open(".", O_RDWR));
 	CALL(openat(-5, "none.dat", O_RDWR));
 	CALL(openat(999, "none.dat", O_RDWR | O_CREAT, 0600));
-	CALL(close((int)CALL(open(file, O_RDWR | O_CREAT | O_EXCL, 0600))));
+	CALL(close(open(file, O_RDWR | O_CREAT | O_EXCL, 0600)));
 	CALL(open(file, O_RDWR | O_CREAT | O_EXCL, 0600));
 	CALL(open(file, O_RDWR | O_DIRECTORY));
 	CALL(open(file, O_RDONLY | O_TRUNC | O_DIRECTORY));

@@ -139,15 +139,19 @@ void finish(int fd)
 	state_of(file);
 }
 
-void again(int fd)
+void append(int fd)
 {
 	char buffer[700];
 
 	fill(buffer, sizeof(buffer), 7);
 	CALL(lseek(fd, 0, SEEK_END));
-	/* Twice: whatever barred the first one is over by then. */
 	CALL(write(fd, buffer, sizeof(buffer)));
 	CALL(write(fd, buffer, sizeof(buffer)));
+}
+
+void again(int fd)
+{
+	append(fd);
 	EXTENDED(fd);
 }
 

@@ -54,7 +54,9 @@ int start(const char *name, int flags);
 /* Closes it and says what the file is like then. */
 void finish(int fd);
 
-/* Appends at the end of file until it is extended (where this run extends): after a settle. */
+/* Appends at the end of file. */
+void append(int fd);
+/* The same, so that it is extended again (where this run extends): after a settle. */
 void again(int fd);
 
 /*
