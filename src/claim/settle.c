@@ -84,7 +84,8 @@ static void set_append(const struct claimed *claimed, bool on)
 	if (!claimed->append)
 		return;
 	flags = sys.fcntl(claimed->fd, F_GETFL);
-	sys.fcntl(claimed->fd, F_SETFL, on ? flags | O_APPEND : flags & ~O_APPEND);
+	if (flags >= 0)
+		sys.fcntl(claimed->fd, F_SETFL, on ? flags | O_APPEND : flags & ~O_APPEND);
 }
 
 static bool append_is_cleared(const struct claimed *claimed)
