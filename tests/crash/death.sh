@@ -124,8 +124,8 @@ stopped() {
 	for i in $(seq "$ROUNDS"); do
 		start_writer zero "$file" -n 200000 -s 40-2000 -m append
 		sleep "0.0$((RANDOM % 40 + 10))"
-		! is_held_extended "$file" || extended=$((extended + 1))
 		kill -STOP "$writer"
+		! is_held_extended "$file" || extended=$((extended + 1))
 		took=$(milliseconds timeout 5 "$HELPERS/record-check" -i "$ACK" "$file")
 		[ "$took" -le "$slowest" ] || slowest=$took
 		timeout 5 "$HELPERS/record-check" -i "$ACK" "$file" >"$SCRATCH/stopped" 2>&1 ||

@@ -12,7 +12,7 @@
  *	-d USEC		pause after each record
  *	-e ENDING	how it ends: close, exit, _exit, abort, segv, kill, exec (into the checker, -x),
  *			hold (keep it open until stdin ends)
- *	-k USEC		end after so long, from another thread, in the middle of appending
+ *	-k USEC		end so long after the first record, from another thread
  *	-x PROGRAM	record-check, for -e exec: sees the file with nothing preloaded
  */
 #include "records.h"
@@ -126,6 +126,9 @@ static void end(void)
 
 static void *end_later(void *unused)
 {
+	/* In the middle of appending, however long the first append takes. */
+	while (!acknowledged_bytes(the.ack))
+		usleep(200);
 	usleep(the.end_after);
 	end();
 	return unused;

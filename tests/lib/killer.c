@@ -20,9 +20,14 @@
 
 static void wait_for_appends(const struct acknowledged *ack, pid_t pid)
 {
+	siginfo_t ended = { 0 };
+
 	for (int i = 0; i < 100000; i++) {
 		if (acknowledged_bytes(ack))
 			return;
+		if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    ended.si_pid == pid)
+			errx(98, "it ended before it appended: %d", ended.si_status);
 		usleep(200);
 	}
 	kill(pid, SIGKILL);
