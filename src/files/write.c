@@ -286,6 +286,24 @@ static ssize_t write_any(struct description *description, struct transfer *trans
 	}
 }
 
+/*
+ * A write past the end that fails with EFAULT leaves the file grown up to its start, on some
+ * filesystems (ext4 and tmpfs of Linux 6.18). Which, an ordinary file knows.
+ */
+static ssize_t fault_again(struct transfer *transfer)
+{
+	struct plain plain;
+	ssize_t result;
+	int saved_errno;
+
+	plain_begin(&plain, transfer->fd, 0);
+	result = transfer->call(transfer);
+	saved_errno = errno;
+	plain_end(&plain);
+	errno = saved_errno;
+	return result;
+}
+
 ssize_t files_write(struct description *description, struct transfer *transfer)
 {
 	struct transfer again = *transfer;
@@ -299,6 +317,8 @@ ssize_t files_write(struct description *description, struct transfer *transfer)
 	result = write_any(description, transfer);
 	if (result < 0 && (errno == ENOSPC || errno == EDQUOT) && files_give_back_all())
 		result = write_any(description, &again);
+	else if (result < 0 && errno == EFAULT)
+		result = fault_again(&again);
 	cancel_restore(cancel);
 	return result;
 }
