@@ -97,7 +97,7 @@ static void failed_appends(void)
 	CALL(pwrite(fd, edge, 10, 0));
 	CALL(pwrite(fd, bytes, 10, -1));
 	state(fd);
-	EXTENDED(fd);
+	again(fd);
 	CALL(write(fd, bytes, 100));
 	state(fd);
 	finish(fd);

@@ -26,6 +26,7 @@ declare -A rules=(
 programs=(
 	open close dup
 	write append read seek stat truncate space sparse mapping copy metadata lock
+	"random 1 4000" "random 2 4000" "random 3 4000"
 )
 [ $# -eq 0 ] || programs=("$@")
 

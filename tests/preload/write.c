@@ -52,7 +52,7 @@ static void bad_buffers(void)
 
 	CALL(write(fd, edge, 100));
 	state(fd);
-	EXTENDED(fd);
+	again(fd);
 	CALL(write(fd, edge - 10, 100));
 	state(fd);
 	CALL(write(fd, edge - 5000, 10000));
@@ -67,12 +67,22 @@ static void bad_buffers(void)
 	iov[0].iov_base = edge;
 	CALL(writev(fd, iov, 3));
 	state(fd);
-	EXTENDED(fd);
+	again(fd);
 	CALL(pwrite(fd, edge, 100, 100));
 	CALL(pwrite(fd, edge - 10, 100, 9000));
 	CALL(pwrite(fd, edge - 10, 100, 20000));
 	state(fd);
 	CALL(write(fd, (void *)-1L, 100));
+	state(fd);
+	/* Past the end: whether the file grows by it is the filesystem's affair. */
+	again(fd);
+	CALL(lseek(fd, 500, SEEK_END));
+	CALL(write(fd, edge, 100));
+	state(fd);
+	again(fd);
+	CALL(pwrite(fd, edge, 100, lseek(fd, 700, SEEK_END)));
+	state(fd);
+	again(fd);
 	CALL(writev(fd, NULL, 1));
 	state(fd);
 	finish(fd);
