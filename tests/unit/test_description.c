@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The pool of managed descriptions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "files/description.h"
+
+#define MANY 1000 /* more than a chunk of the pool holds */
+
+static struct description *all[MANY];
+
+static struct description *new_file(dev_t dev, ino_t ino)
+{
+	struct description *description = description_new();
+
+	assert_non_null(description);
+	description->dev = dev;
+	description->ino = ino;
+	description_publish(description);
+	return description;
+}
+
+static void a_new_one_is_blank(void **state)
+{
+	struct description *description;
+
+	(void)state;
+	assert_false(descriptions_exist());
+	description = description_new();
+	assert_non_null(description);
+	assert_true(descriptions_exist());
+	assert_int_equal(atomic_load(&description->fds), 1);
+	assert_ptr_equal(atomic_load(&description->slot), &slot_none);
+	assert_false(slot_is_extended(atomic_load(&description->slot)));
+	assert_int_equal(description->dev, 0);
+	assert_int_equal(atomic_load(&description->reasons), 0);
+
+	strcpy(description->path, "used");
+	description->dev = 1;
+	atomic_store(&description->reasons, KEEP_MAPPED);
+	atomic_store(&description->kept, true);
+	atomic_store(&description->appends, 7);
+	description_free(description);
+	assert_false(descriptions_exist());
+
+	/* The same one again, with nothing left of what it was. */
+	assert_ptr_equal(description_new(), description);
+	assert_string_equal(description->path, "");
+	assert_int_equal(description->dev, 0);
+	assert_int_equal(atomic_load(&description->reasons), 0);
+	assert_false(atomic_load(&description->kept));
+	assert_int_equal(atomic_load(&description->appends), 0);
+	assert_int_equal(atomic_load(&description->fds), 1);
+	description_free(description);
+}
+
+static void a_file_is_found_while_it_is_open(void **state)
+{
+	struct description *first = new_file(1, 100);
+	struct description *second = new_file(1, 101);
+	struct description *elsewhere = new_file(2, 100);
+
+	(void)state;
+	assert_ptr_equal(description_find(1, 100), first);
+	assert_ptr_equal(description_find(1, 101), second);
+	assert_ptr_equal(description_find(2, 100), elsewhere);
+	assert_null(description_find(2, 101));
+	assert_null(description_find(1, 102));
+	description_free(first);
+	assert_null(description_find(1, 100));
+	assert_ptr_equal(description_find(2, 100), elsewhere);
+	description_free(second);
+	description_free(elsewhere);
+	assert_null(description_find(2, 100));
+}
+
+static void an_unpublished_one_is_not_found(void **state)
+{
+	struct description *description = description_new();
+
+	(void)state;
+	description->dev = 1;
+	description->ino = 100;
+	assert_null(description_find(1, 100));
+	description_publish(description);
+	assert_ptr_equal(description_find(1, 100), description);
+	description_free(description);
+
+	/* What had its place before isn't found in its stead. */
+	description = description_new();
+	assert_null(description_find(1, 100));
+	description_free(description);
+}
+
+static void many_are_in_use_at_once(void **state)
+{
+	struct description *description;
+	size_t seen = 0;
+
+	(void)state;
+	for (size_t i = 0; i < MANY; i++)
+		all[i] = new_file(3, 1000 + i);
+	for (size_t i = 0; i < MANY; i++) {
+		assert_ptr_equal(description_find(3, 1000 + i), all[i]);
+		assert_int_equal(all[i]->index, i);
+	}
+	for (size_t i = 0; description_at(i, &description); i++) {
+		assert_ptr_equal(description, all[i]);
+		seen++;
+	}
+	assert_int_equal(seen, MANY);
+
+	/* The lowest free place first: the pool stays small. */
+	description_free(all[700]);
+	description_free(all[300]);
+	description_free(all[500]);
+	assert_true(description_at(300, &description));
+	assert_null(description);
+	assert_true(description_at(301, &description));
+	assert_ptr_equal(description, all[301]);
+	all[300] = new_file(3, 1300);
+	all[500] = new_file(3, 1500);
+	all[700] = new_file(3, 1700);
+	assert_int_equal(all[300]->index, 300);
+	assert_int_equal(all[500]->index, 500);
+	assert_int_equal(all[700]->index, 700);
+	assert_false(description_at(MANY, &description));
+
+	for (size_t i = 0; i < MANY; i++)
+		description_free(all[i]);
+	assert_false(descriptions_exist());
+	for (size_t i = 0; i < MANY; i++)
+		assert_null(description_find(3, 1000 + i));
+}
+
+static void one_that_is_being_closed_is_passed_over(void **state)
+{
+	struct description *description = new_file(1, 100), *seen;
+
+	(void)state;
+	atomic_store(&description->fds, 0);
+	assert_true(description_at(description->index, &seen));
+	assert_null(seen);
+	description_free(description);
+}
+
+static void without_memory_there_is_none(void **state)
+{
+	struct rlimit before, none;
+	struct description *description;
+	size_t count = 0;
+
+	(void)state;
+	/* Every place that there is memory for. */
+	for (size_t i = 0; description_at(i, &description); i++)
+		count++;
+	count = (count + 255) / 256 * 256;
+	for (size_t i = 0; i < count; i++) {
+		assert_true(i < MANY * 2);
+		description = description_new();
+		assert_int_equal(description->index, i);
+	}
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+	description = description_new();
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	assert_null(description);
+	/* And later there is one. */
+	description = description_new();
+	assert_non_null(description);
+	assert_int_equal(description->index, count);
+	for (size_t i = 0; i <= count; i++) {
+		assert_true(description_at(i, &description));
+		description_free(description);
+	}
+	assert_false(descriptions_exist());
+}
+
+#define THREADS 4
+#define ROUNDS 5000
+
+static _Atomic int owners[THREADS * 2];
+static _Atomic bool stop;
+
+static void *open_and_close(void *argument)
+{
+	ino_t ino = 5000 + (ino_t)(intptr_t)argument;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct description *description = description_new();
+		const char *error = NULL;
+
+		if (!description || description->index >= THREADS * 2)
+			return "no place";
+		if (atomic_exchange(&owners[description->index], 1))
+			return "two owners";
+		description->dev = 9;
+		description->ino = ino;
+		description_publish(description);
+		if (description_find(9, ino) != description)
+			error = "not found";
+		atomic_store(&owners[description->index], 0);
+		description_free(description);
+		if (error)
+			return (void *)error;
+	}
+	return NULL;
+}
+
+static void threads_get_one_each(void **state)
+{
+	pthread_t threads[THREADS];
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, open_and_close,
+						(void *)(intptr_t)i), 0);
+	for (int i = 0; i < THREADS; i++) {
+		void *error;
+
+		pthread_join(threads[i], &error);
+		if (error)
+			fail_msg("%s", (const char *)error);
+	}
+	assert_false(descriptions_exist());
+}
+
+static void *look_for_them(void *argument)
+{
+	(void)argument;
+	while (!atomic_load(&stop)) {
+		for (ino_t ino = 7000; ino < 7000 + 200; ino++) {
+			struct description *description = description_find(9, ino);
+
+			/* What is found is whole. */
+			if (description && (description->ino != ino || !description->readable))
+				return "half of it";
+		}
+	}
+	return NULL;
+}
+
+static void what_is_found_is_whole(void **state)
+{
+	pthread_t thread;
+	void *error;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, look_for_them, NULL), 0);
+	for (ino_t i = 0; i < 200; i++) {
+		all[i] = description_new();
+		all[i]->dev = 9;
+		all[i]->ino = 7000 + i;
+		all[i]->readable = true;
+		description_publish(all[i]);
+		usleep(50);
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, &error);
+	for (size_t i = 0; i < 200; i++)
+		description_free(all[i]);
+	if (error)
+		fail_msg("%s", (const char *)error);
+}
+
+/* In a fork's child, with the lock taken by a thread that isn't there. */
+static void the_lock_can_be_started_anew(void **state)
+{
+	(void)state;
+	descriptions_reset_lock();
+	description_free(new_file(1, 1));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_one_is_blank),
+		cmocka_unit_test(a_file_is_found_while_it_is_open),
+		cmocka_unit_test(an_unpublished_one_is_not_found),
+		cmocka_unit_test(many_are_in_use_at_once),
+		cmocka_unit_test(one_that_is_being_closed_is_passed_over),
+		cmocka_unit_test(without_memory_there_is_none),
+		cmocka_unit_test(threads_get_one_each),
+		cmocka_unit_test(what_is_found_is_whole),
+		cmocka_unit_test(the_lock_can_be_started_anew),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
