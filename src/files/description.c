@@ -107,7 +107,7 @@ struct description *description_find(dev_t dev, ino_t ino)
 	for (size_t i = 0; i < count; i++) {
 		struct description *description;
 
-		if (atomic_load_explicit(&inodes[i], memory_order_relaxed) != ino)
+		if (atomic_load_explicit(&inodes[i], memory_order_acquire) != ino)
 			continue;
 		description = at(i);
 		if (description->dev == dev)
