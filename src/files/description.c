@@ -9,31 +9,49 @@
 #define CHUNKS 4096
 
 static struct section pool_section;
-static struct description *_Atomic chunks[CHUNKS];
+/* The inodes are apart and dense: looking for one among ten thousand is a walk over 80 KiB. */
+struct chunk {
+	_Atomic ino_t inodes[CHUNK]; /* 0: free, or not published */
+	struct description descriptions[CHUNK];
+};
+
+static struct chunk *_Atomic chunks[CHUNKS];
 static _Atomic size_t high_water; /* every index in use is below */
 static _Atomic size_t in_use;
 static size_t lowest_free; /* no index below is free */
 
-/* Kept apart and dense, so that looking for one among ten thousand is a walk over 80 KiB. */
-static _Atomic ino_t inodes[(size_t)CHUNK * CHUNKS];
+static struct chunk *chunk_of(size_t index)
+{
+	return atomic_load_explicit(&chunks[index / CHUNK], memory_order_acquire);
+}
 
 static struct description *at(size_t index)
 {
-	struct description *chunk = atomic_load_explicit(&chunks[index / CHUNK],
-							 memory_order_acquire);
+	struct chunk *chunk = chunk_of(index);
 
-	return chunk ? &chunk[index % CHUNK] : NULL;
+	return chunk ? &chunk->descriptions[index % CHUNK] : NULL;
 }
 
-static struct description *chunk_new(size_t number)
+static bool chunk_new(size_t number)
 {
-	void *chunk = mmap(NULL, CHUNK * sizeof(struct description), PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct chunk *chunk = mmap(NULL, sizeof(*chunk), PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (chunk == MAP_FAILED)
-		return NULL;
+		return false;
+	for (size_t i = 0; i < CHUNK; i++) {
+		chunk->descriptions[i].index = number * CHUNK + i;
+		atomic_store(&chunk->descriptions[i].slot, &slot_none);
+	}
 	atomic_store(&chunks[number], chunk);
-	return chunk;
+	return true;
+}
+
+/* slot and index stay as they are: a thread that came too late may be looking. */
+static void clear(struct description *description)
+{
+	memset((char *)description + DESCRIPTION_KEPT, 0,
+	       sizeof(*description) - DESCRIPTION_KEPT);
 }
 
 struct description *description_new(void)
@@ -48,10 +66,8 @@ struct description *description_new(void)
 			break;
 		if (!at(index)->used) {
 			found = at(index);
-			memset((void *)found, 0, sizeof(*found));
-			found->index = index;
+			clear(found);
 			found->used = true;
-			atomic_store(&found->slot, &slot_none);
 			atomic_store(&found->fds, 1);
 			lowest_free = index + 1;
 			if (index >= atomic_load(&high_water))
@@ -66,7 +82,8 @@ struct description *description_new(void)
 
 void description_publish(struct description *description)
 {
-	atomic_store(&inodes[description->index], description->ino);
+	atomic_store(&chunk_of(description->index)->inodes[description->index % CHUNK],
+		     description->ino);
 }
 
 void description_free(struct description *description)
@@ -75,7 +92,7 @@ void description_free(struct description *description)
 	size_t index = description->index;
 
 	section_enter(&pool_section, &hold);
-	atomic_store(&inodes[index], 0);
+	atomic_store(&chunk_of(index)->inodes[index % CHUNK], 0);
 	atomic_store(&description->slot, &slot_none);
 	atomic_store(&description->fds, 0);
 	description->used = false;
@@ -105,13 +122,11 @@ struct description *description_find(dev_t dev, ino_t ino)
 	size_t count = atomic_load(&high_water);
 
 	for (size_t i = 0; i < count; i++) {
-		struct description *description;
+		struct chunk *chunk = chunk_of(i);
 
-		if (atomic_load_explicit(&inodes[i], memory_order_acquire) != ino)
-			continue;
-		description = at(i);
-		if (description->dev == dev)
-			return description;
+		if (atomic_load_explicit(&chunk->inodes[i % CHUNK], memory_order_acquire) == ino &&
+		    chunk->descriptions[i % CHUNK].dev == dev)
+			return &chunk->descriptions[i % CHUNK];
 	}
 	return NULL;
 }

@@ -35,6 +35,10 @@ enum keep_reason {
 };
 
 struct description {
+	/* Never NULL, even while free: &slot_none until the first claim. */
+	struct claim_slot *_Atomic slot;
+	size_t index; /* in the pool; never changes */
+
 	/* Set when the file is opened, unchanged until the last descriptor is closed. */
 	dev_t dev;
 	ino_t ino;
@@ -42,7 +46,6 @@ struct description {
 	bool readable;
 	char path[256]; /* for people: the end of the path, "..." before it where it was longer */
 
-	size_t index;	 /* in the pool */
 	bool used;	 /* under the pool's lock */
 	_Atomic int fds; /* descriptors in the table */
 
@@ -52,9 +55,6 @@ struct description {
 
 	/* Swapped whole by files_set_options. */
 	struct rule_options options;
-
-	/* &slot_none until the first claim. */
-	struct claim_slot *_Atomic slot;
 
 	/* The description's offset is data_end. Valid while extended and append, under the slot's lock. */
 	bool at_end;
@@ -85,6 +85,9 @@ struct description {
 	/* For the report. */
 	_Atomic uint64_t appends, bytes_appended, keep_extensions, keep_bytes, retries;
 };
+
+/* What a description keeps from one use to the next. */
+#define DESCRIPTION_KEPT (offsetof(struct description, index) + sizeof(size_t))
 
 /* A fresh one with one reference, or NULL: none left. */
 struct description *description_new(void);

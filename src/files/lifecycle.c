@@ -103,9 +103,15 @@ static void opened(int fd, int flags, const char *name, uint32_t reasons)
 	errno = saved_errno;
 }
 
+/* libc's stdout and stderr write there from the inside, whatever it was that took the number. */
+static bool is_standard_stream(int fd)
+{
+	return fd == STDOUT_FILENO || fd == STDERR_FILENO;
+}
+
 void files_opened(int fd, int flags, const char *name)
 {
-	opened(fd, flags, name, 0);
+	opened(fd, flags, name, is_standard_stream(fd) ? KEEP_STREAM : 0);
 }
 
 void files_stream_opened(int fd, int flags, const char *name)
@@ -175,6 +181,10 @@ void files_duplicated(int from, int to)
 	if (!table_exchange(to, description, &was))
 		/* An alias that we can't follow: as if another process had it. */
 		share_description(description);
+	if (is_standard_stream(to)) {
+		atomic_fetch_or(&description->reasons, KEEP_STREAM);
+		description_settle(description);
+	}
 }
 
 void files_keep_all(uint32_t reasons)

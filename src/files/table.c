@@ -3,54 +3,65 @@
 
 #include <sys/mman.h>
 
-table_entry *_Atomic table_chunks[TABLE_CHUNKS];
+table_chunk *_Atomic table_root[TABLE_WIDTH];
 
-static table_entry *chunk_new(size_t number)
+/* Fills an empty place of a level with zeroed memory, unless another thread was faster. */
+static void *grow(void *_Atomic *place, size_t bytes)
 {
-	size_t bytes = TABLE_CHUNK * sizeof(table_entry);
-	table_entry *seen = NULL;
-	table_entry *chunk = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				  -1, 0);
+	void *seen = atomic_load(place);
+	void *fresh;
 
-	if (chunk == MAP_FAILED)
+	if (seen)
+		return seen;
+	fresh = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (fresh == MAP_FAILED)
 		return NULL;
-	if (atomic_compare_exchange_strong(&table_chunks[number], &seen, chunk))
-		return chunk;
-	munmap(chunk, bytes);
+	if (atomic_compare_exchange_strong(place, &seen, fresh))
+		return fresh;
+	munmap(fresh, bytes);
 	return seen;
+}
+
+static table_entry *entry_new(int fd)
+{
+	table_chunk *chunks = grow((void *_Atomic *)&table_root[fd >> (2 * TABLE_BITS)],
+				   TABLE_WIDTH * sizeof(table_chunk));
+	table_entry *entries;
+
+	if (!chunks)
+		return NULL;
+	entries = grow((void *_Atomic *)&chunks[(fd >> TABLE_BITS) % TABLE_WIDTH],
+		       TABLE_WIDTH * sizeof(table_entry));
+	return entries ? &entries[fd % TABLE_WIDTH] : NULL;
 }
 
 bool table_exchange(int fd, struct description *description, struct description **was)
 {
-	table_entry *chunk;
+	table_entry *entry = table_find(fd);
 
 	*was = NULL;
-	if ((unsigned int)fd >= (unsigned int)TABLE_CHUNK * TABLE_CHUNKS)
-		return description == NULL;
-	chunk = atomic_load(&table_chunks[fd / TABLE_CHUNK]);
-	if (!chunk) {
-		if (!description)
-			return true;
-		chunk = chunk_new((size_t)fd / TABLE_CHUNK);
-		if (!chunk)
-			return false;
-	}
-	*was = atomic_exchange(&chunk[fd % TABLE_CHUNK], description);
+	if (!entry && !description)
+		return true;
+	if (!entry && (unsigned int)fd < TABLE_END)
+		entry = entry_new(fd);
+	if (!entry)
+		return false;
+	*was = atomic_exchange(entry, description);
 	return true;
 }
 
 int table_next(int from, int to)
 {
-	for (long fd = from < 0 ? 0 : from; fd <= to; fd++) {
-		table_entry *chunk;
+	for (long fd = from < 0 ? 0 : from; fd <= to && fd < TABLE_END; fd++) {
+		table_entry *entry = table_find((int)fd);
 
-		if (fd >= (long)TABLE_CHUNK * TABLE_CHUNKS)
-			return -1;
-		chunk = atomic_load(&table_chunks[fd / TABLE_CHUNK]);
-		if (!chunk)
-			fd |= TABLE_CHUNK - 1;
-		else if (atomic_load(&chunk[fd % TABLE_CHUNK]))
+		if (entry && atomic_load(entry))
 			return (int)fd;
+		/* Nothing in the rest of an empty chunk, nor of an empty chunk of chunks. */
+		if (!atomic_load(&table_root[fd >> (2 * TABLE_BITS)]))
+			fd |= (1 << (2 * TABLE_BITS)) - 1;
+		else if (!entry)
+			fd |= TABLE_WIDTH - 1;
 	}
 	return -1;
 }

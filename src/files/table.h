@@ -1,27 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fd -> description: chunks grown on demand, read without a lock. */
+/*
+ * fd -> description: chunks grown on demand, read without a lock. Three levels, so that what is there
+ * before the first managed file is one page: mlockall(2) would make anything larger resident.
+ */
 #ifndef FILES_TABLE_H
 #define FILES_TABLE_H
 
 #include "files/description.h"
 
-#define TABLE_CHUNK 1024
-#define TABLE_CHUNKS (1 << 20) /* NR_OPEN's ceiling is 2^30 (fs/file.c, sysctl_nr_open_max) */
+#define TABLE_BITS 10
+#define TABLE_WIDTH (1 << TABLE_BITS)
+#define TABLE_END (1 << (3 * TABLE_BITS)) /* NR_OPEN's ceiling (fs/file.c, sysctl_nr_open_max) */
 
 typedef struct description *_Atomic table_entry;
-extern table_entry *_Atomic table_chunks[TABLE_CHUNKS];
+typedef table_entry *_Atomic table_chunk;
+extern table_chunk *_Atomic table_root[TABLE_WIDTH];
+
+static inline table_entry *table_find(int fd)
+{
+	table_chunk *chunks;
+	table_entry *entries;
+
+	if (__builtin_expect((unsigned int)fd >= TABLE_END, 0))
+		return NULL;
+	chunks = atomic_load_explicit(&table_root[fd >> (2 * TABLE_BITS)], memory_order_acquire);
+	if (!chunks)
+		return NULL;
+	entries = atomic_load_explicit(&chunks[(fd >> TABLE_BITS) % TABLE_WIDTH],
+				       memory_order_acquire);
+	return entries ? &entries[fd % TABLE_WIDTH] : NULL;
+}
 
 /* The managed description behind fd, or NULL: any other fd, or none. */
 static inline struct description *table_get(int fd)
 {
-	table_entry *chunk;
+	table_entry *entry = table_find(fd);
 
-	if (__builtin_expect((unsigned int)fd >= (unsigned int)TABLE_CHUNK * TABLE_CHUNKS, 0))
-		return NULL;
-	chunk = atomic_load_explicit(&table_chunks[fd / TABLE_CHUNK], memory_order_acquire);
-	if (!chunk)
-		return NULL;
-	return atomic_load_explicit(&chunk[fd % TABLE_CHUNK], memory_order_acquire);
+	return entry ? atomic_load_explicit(entry, memory_order_acquire) : NULL;
 }
 
 /* Puts description (or NULL) there and returns what was there. False: no memory, nothing changed. */
