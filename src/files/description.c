@@ -62,10 +62,13 @@ struct description *description_new(void)
 
 	section_enter(&pool_section, &hold);
 	for (index = lowest_free; index < (size_t)CHUNK * CHUNKS; index++) {
+		struct description *candidate;
+
 		if (!at(index) && !chunk_new(index / CHUNK))
 			break;
-		if (!at(index)->used) {
-			found = at(index);
+		candidate = at(index);
+		if (candidate && !candidate->used) {
+			found = candidate;
 			clear(found);
 			found->used = true;
 			atomic_store(&found->fds, 1);
