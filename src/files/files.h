@@ -56,7 +56,7 @@ ssize_t files_read(struct description *description, struct transfer *transfer);
 
 /* --- size.c --- */
 off_t files_lseek(struct description *description, int fd, off_t offset, int whence);
-/* call(argument) makes the real call; size is where it left st_size. */
+/* call(argument) makes the real call; *size is set where its answer must be another one. */
 int files_stat_fd(struct description *description, int (*call)(void *argument), void *argument,
 		  int64_t *size);
 /* After a successful stat by path, which call(argument) repeats. */

@@ -52,14 +52,13 @@ static ino_t statx_ino(void *argument)
 static int answer(struct query *query)
 {
 	int result = make(query);
-	int64_t size;
+	int64_t size = -1;
 
 	if (result != 0 || !descriptions_exist() || thread_state.vforked ||
 	    !S_ISREG(query->st->st_mode))
 		return result;
-	size = query->st->st_size;
 	result = files_stat_path(make, query, stat_dev, stat_ino, &size, result);
-	if (result == 0)
+	if (result == 0 && size >= 0)
 		query->st->st_size = size;
 	return result;
 }
@@ -171,14 +170,13 @@ EXPORT int statx(int dirfd, const char *path, int flags, unsigned int mask, stru
 	struct query query = {.call = call_statx, .dirfd = dirfd, .path = path, .flags = flags,
 			      .mask = mask, .stx = stx};
 	int result = make(&query);
-	int64_t size;
+	int64_t size = -1;
 
 	if (result != 0 || !descriptions_exist() || thread_state.vforked ||
 	    !(stx->stx_mask & STATX_SIZE))
 		return result;
-	size = (int64_t)stx->stx_size;
 	result = files_stat_path(make, &query, statx_dev, statx_ino, &size, result);
-	if (result == 0)
+	if (result == 0 && size >= 0)
 		stx->stx_size = (uint64_t)size;
 	return result;
 }
