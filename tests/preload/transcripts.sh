@@ -26,7 +26,10 @@ declare -A rules=(
 programs=(
 	open close dup
 	write append read seek stat truncate space sparse mapping copy metadata lock
-	stream async limit
+	stream async limit process thread
+	"ending return" "ending exit" "ending _exit" "ending _Exit" "ending quick_exit"
+	"ending at_quick_exit" "ending atexit" "ending pthread_exit" "ending thread_exit"
+	"ending exec" "ending stream" "ending close-all" "ending abort" "ending kill"
 	"random 1 4000" "random 2 4000" "random 3 4000"
 )
 [ $# -eq 0 ] || programs=("$@")
@@ -52,9 +55,10 @@ run() {
 	# Through a pipe: limits on files are none on what they say.
 	(
 		cd "$MNT/$variant" || exit
-		timeout "$LIMIT" env -u LD_PRELOAD "${settings[@]}" "$PROGRAMS/$program" "$@"
+		timeout "$LIMIT" env -u LD_PRELOAD "${settings[@]}" "$PROGRAMS/$program" "$@" \
+			2>"$SCRATCH/$variant.err"
 		printf 'exit status %d\n' $?
-	) </dev/null 2>"$SCRATCH/$variant.err" | cat >"$SCRATCH/$variant.out"
+	) </dev/null 2>/dev/null | cat >"$SCRATCH/$variant.out"
 	cat "$SCRATCH/$variant.err" >>"$SCRATCH/$variant.out"
 }
 
