@@ -395,7 +395,12 @@ void claim_forget(void)
 	session.section = (struct section){0};
 	if (session.shared) {
 		sys.close(session.socket);
-		munmap(session.shared, sizeof(*session.shared));
+		/*
+		 * Not just unmapped: a call that a signal handler's fork has interrupted goes on in
+		 * the child too, and must not reach the parent's slots.
+		 */
+		mmap(session.shared, sizeof(*session.shared), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 	}
 	session.shared = NULL;
 	session.barred = 0;

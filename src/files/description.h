@@ -82,7 +82,8 @@ struct description {
 	_Atomic int64_t keep_retry_at;
 	_Atomic bool kept;	      /* blocks past the end of file are ours */
 
-	/* For the report. */
+	/* For the report: once each. */
+	_Atomic bool reported;
 	_Atomic uint64_t appends, bytes_appended, keep_extensions, keep_bytes, retries;
 };
 

@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "base/thread.h"
 #include "claim/claim.h"
+#include "claim/lease.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define SHORTEST_PAUSE NS_PER_S
@@ -182,6 +184,7 @@ static void note_refusal(struct description *description, int error)
 static void engage_locked(struct description *description, const struct transfer *transfer)
 {
 	struct claim_request request;
+	struct statfs fs;
 	struct stat st;
 	int64_t start = transfer->offset;
 	int64_t end;
@@ -196,6 +199,12 @@ static void engage_locked(struct description *description, const struct transfer
 		start = sys.lseek(transfer->fd, 0, SEEK_CUR);
 	if (start < 0 || __builtin_add_overflow(start, (int64_t)transfer->bytes, &end))
 		return;
+	/* Before a guardian is started for it: /proc has regular files, too. */
+	if (description->options.exclusive == RULE_EXCLUSIVE_LEASE &&
+	    (fstatfs(transfer->fd, &fs) < 0 || !lease_is_trusted(&fs))) {
+		note_refusal(description, -EOPNOTSUPP);
+		return;
+	}
 	description->at_end = false;
 	fill_request(description, &request, start, end);
 	ret = claim_take(&description->slot, transfer->fd, &request);

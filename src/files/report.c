@@ -94,7 +94,7 @@ void report_closed(struct description *description)
 	int saved_errno = errno;
 	int length, fd = STDERR_FILENO;
 
-	if (!destination[0])
+	if (!destination[0] || atomic_exchange(&description->reported, true))
 		return;
 	length = format_line(line, sizeof(line), description, json);
 	if (strcmp(destination, "stderr") != 0)

@@ -187,7 +187,6 @@ void share_in_child(void)
 	thread_reset();
 	descriptions_reset_lock();
 	section = (struct section){0};
-	claim_forget();
 	for (size_t i = 0; description_at(i, &description); i++) {
 		if (!description)
 			continue;
@@ -197,6 +196,7 @@ void share_in_child(void)
 		atomic_store(&description->kept, false);
 		mark(description, 0);
 	}
+	claim_forget();
 	for (int i = 0; i < WATCHES; i++) {
 		if (watches[i].used && watches[i].pidfd >= 0)
 			sys.close(watches[i].pidfd);
