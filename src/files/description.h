@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Why a description isn't extended. Those up to KEEP_FOREVER hold until it is closed. */
+/* Why a description isn't extended. Those in KEEP_FOREVER hold until it is closed, or told so. */
 enum keep_reason {
 	KEEP_RULE = 1,	     /* mode=keep */
 	KEEP_MAPPED = 2,     /* stores into a mapping's last page go past data_end */
@@ -28,7 +28,8 @@ enum keep_reason {
 	KEEP_OWN = 16,	     /* the program uses F_SETLEASE, F_SETOWN, F_SETSIG, O_ASYNC itself */
 	KEEP_SHARED = 32,    /* another process may hold it */
 	KEEP_UNSUPPORTED = 64, /* no lease to be trusted on this filesystem, or not our file */
-	KEEP_FOREVER = 127,
+	KEEP_OFF = 1024,     /* mode=off, set later on: not topped up either */
+	KEEP_FOREVER = 127 | KEEP_OFF,
 	KEEP_CHALLENGED = 128, /* until retry_at: a neighbour wanted the file */
 	KEEP_REFUSED = 256,    /* until retry_at: somebody else has the file open */
 	KEEP_FAILED = 512,     /* until retry_at: it couldn't be extended */

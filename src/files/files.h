@@ -102,6 +102,12 @@ void share_description(struct description *description);
 /* Nobody else has it, as far as can be known. */
 bool description_is_exclusive(struct description *description);
 
+/* --- control.c --- */
+
+/* 0; -EBUSY: a write has been under way for too long, and the old ones hold. */
+int files_set_options(struct description *description, int fd,
+		      const struct rule_options *options);
+
 /* --- keep.c --- */
 void keep_before_write(struct description *description, const struct transfer *transfer);
 /* Bytes that go into a stream on fd. */

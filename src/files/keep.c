@@ -21,6 +21,13 @@
 	(KEEP_RULE | KEEP_MAPPED | KEEP_STREAM | KEEP_ASYNC | KEEP_OWN | KEEP_SHARED |             \
 	 KEEP_UNSUPPORTED | KEEP_CHALLENGED | KEEP_REFUSED)
 
+static bool is_topped_up(struct description *description, uint32_t why)
+{
+	uint32_t reasons = atomic_load_explicit(&description->reasons, memory_order_relaxed);
+
+	return (reasons & why) && !(reasons & KEEP_OFF);
+}
+
 static int64_t step(struct description *description, const struct statfs *fs)
 {
 	/* What nobody may be able to give back, or what isn't given back by a cut: little. */
@@ -80,7 +87,7 @@ void keep_before_write(struct description *description, const struct transfer *t
 	bool to_end = atomic_load(&description->append) || transfer->to_end;
 	int saved_errno = errno;
 
-	if (!(atomic_load_explicit(&description->reasons, memory_order_relaxed) & TOPPED_UP))
+	if (!is_topped_up(description, TOPPED_UP))
 		return;
 	if (transfer->at_offset && !to_end &&
 	    transfer->offset + bytes <= atomic_load(&description->size_seen))
@@ -98,7 +105,7 @@ void keep_count(int fd, size_t bytes)
 	struct description *description = table_get(fd);
 	int saved_errno = errno;
 
-	if (!description || !(atomic_load(&description->reasons) & KEEP_STREAM))
+	if (!description || !is_topped_up(description, KEEP_STREAM))
 		return;
 	if (atomic_fetch_sub(&description->keep_left, (int64_t)bytes) >= (int64_t)bytes)
 		return;
