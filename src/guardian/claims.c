@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -186,6 +187,16 @@ void claims_settle_all(struct guardian *guardian, enum settle_reason reason)
 {
 	while (active_count > 0)
 		settle(guardian, &claims[active[active_count - 1]], reason);
+}
+
+void claims_unlock_all(void)
+{
+	for (uint32_t i = 0; i < active_count; i++) {
+		struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+		flock(claims[active[i]].claimed.fd, LOCK_UN);
+		sys.fcntl(claims[active[i]].claimed.fd, F_OFD_SETLK, &all);
+	}
 }
 
 static bool is_idle(struct claim *claim, int64_t now)

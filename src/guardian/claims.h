@@ -23,6 +23,12 @@ int claims_extend(struct guardian *guardian, const struct claim_request *request
 void claims_settle(struct guardian *guardian, uint32_t slot, enum settle_reason reason);
 void claims_settle_all(struct guardian *guardian, enum settle_reason reason);
 
+/*
+ * The program has ended, and with it its flock(2) and open file description locks: who starts it
+ * again at once must not find them in our hands while we settle.
+ */
+void claims_unlock_all(void);
+
 /* Settles those that are challenged, and those that have been idle for long enough. */
 void claims_look(struct guardian *guardian);
 

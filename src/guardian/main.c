@@ -163,7 +163,8 @@ static bool program_has_ended(void)
 {
 	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
 
-	return pidfd < 0 || poll(&poll_fd, 1, 0) == 1;
+	/* Descriptors go first (exit_files), the pidfd tells last (exit_notify). */
+	return pidfd < 0 || poll(&poll_fd, 1, 20) == 1;
 }
 
 static void watch(int signals)
@@ -211,6 +212,8 @@ int main(void)
 	watch(signals);
 	guardian.program.ended = program_has_ended();
 	guardian.program.detached = true;
+	if (guardian.program.ended)
+		claims_unlock_all();
 	claims_settle_all(&guardian, guardian.program.ended ? SETTLED_DEATH : SETTLED_ASKED);
 	return 0;
 }
