@@ -19,6 +19,8 @@
 /* After this many guardians that didn't start or didn't stay, the process works without. */
 #define MAX_FAILURES 3
 
+#define END_PATIENCE_MS 2000
+
 /*
  * Changed inside the section; a fork's child starts it anew. Pointers to slots of an earlier
  * guardian stay readable: its memory isn't unmapped.
@@ -27,6 +29,7 @@ static struct {
 	struct section section;
 	struct claim_shared *_Atomic shared; /* NULL: no guardian */
 	int socket;		     /* valid while shared is set */
+	ino_t socket_inode;	     /* of sockfs: never used anew */
 	unsigned int failures;
 	_Atomic unsigned int barred;
 	_Atomic bool lost; /* a guardian ended, and claim_guardian_was_lost hasn't told yet */
@@ -55,10 +58,40 @@ bool claim_is_lost(void)
 	return atomic_load(&session.lost) || (shared && !shared_guardian_lives(shared));
 }
 
+static bool socket_is_ours(void)
+{
+	struct stat st;
+
+	return sys.fstat(session.socket, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       st.st_ino == session.socket_inode;
+}
+
+static void close_socket(void)
+{
+	if (socket_is_ours())
+		sys.close(session.socket);
+}
+
+/*
+ * A program that has closed our socket by its number leaves a guardian that settles, then ends. Two
+ * must not settle the same file: the later cut could take what a neighbour has appended since.
+ */
+static void await_end(const struct claim_shared *shared)
+{
+	for (int ms = 0; shared_guardian_lives(shared); ms++) {
+		uint32_t id = atomic_load(&shared->guardian) & FUTEX_TID_MASK;
+
+		if (!id || (ms > END_PATIENCE_MS && syscall(SYS_kill, (pid_t)id, SIGKILL) < 0))
+			return;
+		poll(NULL, 0, 1);
+	}
+}
+
 /* The guardian is gone, or can't be talked to. */
 static void lose_guardian(void)
 {
-	sys.close(session.socket);
+	close_socket();
+	await_end(session.shared);
 	session.shared = NULL;
 	session.lost = true;
 	session.failures++;
@@ -128,7 +161,9 @@ static int receive_answer(int socket, int *result)
 static int ask(const struct claim_request *request, const int *fds, size_t count)
 {
 	int result = 0;
-	int ret = send_with_fds(session.socket, request, sizeof(*request), fds, count);
+	int ret = socket_is_ours()
+			  ? send_with_fds(session.socket, request, sizeof(*request), fds, count)
+			  : -EBADF;
 
 	/* No room for a descriptor in flight, or not a socket any more: two different things. */
 	if (ret == -ETOOMANYREFS || ret == -ENOBUFS || ret == -ENOMEM)
@@ -167,10 +202,13 @@ static int greet(struct claim_shared *shared, int memfd)
 	struct claim_request hello = {.verb = CLAIM_HELLO};
 	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	int fds[2] = {memfd, pidfd};
+	struct stat st;
 	int ret;
 
 	if (pidfd < 0)
 		return -errno;
+	if (sys.fstat(session.socket, &st) == 0)
+		session.socket_inode = st.st_ino;
 	session.shared = shared;
 	ret = ask(&hello, fds, 2);
 	sys.close(pidfd);
@@ -236,7 +274,7 @@ static struct claim_slot *slot_new(void)
 	return NULL;
 }
 
-static bool slot_is_current(const struct claim_slot *slot)
+bool claim_slot_is_current(const struct claim_slot *slot)
 {
 	return session.shared && slot >= session.shared->slots &&
 	       slot < session.shared->slots + CLAIM_SLOTS;
@@ -252,7 +290,7 @@ void claim_slot_free(struct claim_slot *slot)
 	struct section_hold hold;
 
 	section_enter(&session.section, &hold);
-	if (slot_is_current(slot)) {
+	if (claim_slot_is_current(slot)) {
 		uint32_t index = slot_index(slot);
 
 		session.used[index / 64] &= ~(UINT64_C(1) << (index % 64));
@@ -292,7 +330,7 @@ int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *r
 		ret = -EBUSY;
 	else if (!session.shared)
 		ret = start_guardian();
-	if (ret == 0 && !slot_is_current(atomic_load(slot))) {
+	if (ret == 0 && !claim_slot_is_current(atomic_load(slot))) {
 		struct claim_slot *fresh = slot_new();
 
 		/* Before the file changes: others go by the slot's sequence number. */
@@ -316,7 +354,7 @@ int claim_extend(struct claim_slot *slot, struct claim_request *request)
 	int ret = -EPIPE;
 
 	question_begin(&question);
-	if (slot_is_current(slot)) {
+	if (claim_slot_is_current(slot)) {
 		request->verb = CLAIM_EXTEND;
 		request->slot = slot_index(slot);
 		ret = ask(request, NULL, 0);
@@ -331,7 +369,7 @@ int claim_settle(struct claim_slot *slot)
 	int ret = 0;
 
 	question_begin(&question);
-	if (slot_is_current(slot)) {
+	if (claim_slot_is_current(slot)) {
 		struct claim_request request = {.verb = CLAIM_SETTLE, .slot = slot_index(slot)};
 
 		ret = ask(&request, NULL, 0);
@@ -382,7 +420,7 @@ void claim_leave(void)
 		ask_all(CLAIM_LEAVE);
 		/* Not lost: it was sent away. */
 		if (session.shared) {
-			sys.close(session.socket);
+			close_socket();
 			session.shared = NULL;
 			memset(session.used, 0, sizeof(session.used));
 		}
@@ -426,12 +464,17 @@ int claim_socket(void)
 	return session.shared ? session.socket : -1;
 }
 
+bool claim_owns(int fd)
+{
+	return fd >= 0 && fd == claim_socket() && socket_is_ours();
+}
+
 void claim_move_socket(int fd)
 {
 	struct question question;
 
 	question_begin(&question);
-	if (session.shared && session.socket == fd) {
+	if (session.shared && session.socket == fd && socket_is_ours()) {
 		int moved = sys.fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
 
 		if (moved < 0)

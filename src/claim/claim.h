@@ -29,6 +29,9 @@ int claim_extend(struct claim_slot *slot, struct claim_request *request);
 int claim_settle(struct claim_slot *slot);
 void claim_slot_free(struct claim_slot *slot);
 
+/* False: the guardian that it belongs to has ended, or was sent away. */
+bool claim_slot_is_current(const struct claim_slot *slot);
+
 /*
  * Settles everything, and nothing is extended until claim_unbar: around fork and all else that may
  * share a description. Nests.
@@ -50,8 +53,13 @@ void claim_forget(void);
 bool claim_guardian_was_lost(void);
 bool claim_is_lost(void);
 
-/* Descriptors of ours that the program must not close or replace; -1: none. */
+/*
+ * The descriptor of ours that the program must not close or replace; -1: none. A program may have
+ * closed it all the same, by a bare system call, and have the number for something of its own:
+ * claim_owns looks.
+ */
 int claim_socket(void);
+bool claim_owns(int fd);
 
 /* The program wants our descriptor's number: takes another one. */
 void claim_move_socket(int fd);

@@ -115,6 +115,7 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 		return -errno;
 	if (claimed->piecemeal)
 		options.prealloc_size = 0;
+	atomic_store(&slot->size_before, engaged ? FILTER_UNKNOWN : before.st_size);
 	atomic_fetch_add(&slot->sequence, 1);
 
 	/* Worked on a copy: until the size is what the slot says, nobody may go by the slot. */
@@ -142,6 +143,7 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 	} else {
 		set_append(claimed, true);
 	}
+	atomic_store(&slot->size_before, FILTER_UNKNOWN);
 	if (ret == 0)
 		atomic_fetch_add(&slot->extensions, 1);
 	atomic_fetch_add(&slot->extend_ns, (uint64_t)(clock_now() - started));

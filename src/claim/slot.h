@@ -55,6 +55,15 @@ struct claim_slot {
 	_Atomic int64_t intent_end;
 	_Atomic uint32_t intent;
 
+	/*
+	 * The size before the first extension, while that is under way: the guardian may die in the
+	 * middle. Otherwise FILTER_UNKNOWN.
+	 */
+	_Atomic int64_t size_before;
+
+	/* The guardian has a copy of the description: longer than the file is extended, by moments. */
+	_Atomic uint32_t held;
+
 	/* enum settle_reason of the last settle, and when (CLOCK_MONOTONIC, ns). */
 	_Atomic uint32_t reason;
 	_Atomic int64_t settled_at;

@@ -13,8 +13,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/single_threaded.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+/* Longest wait for the writes that are under way. */
+#define GATE_PATIENCE NS_PER_S
 
 /* Reasons for which the file is topped up; a stream is counted in its own calls. */
 #define TOPPED_UP                                                                                  \
@@ -133,9 +137,20 @@ static void cut(struct description *description, int fd)
 	atomic_store(&description->keep_left, 0);
 }
 
+/* Writes that don't come past the gate may be under way: libc's own, and the kernel's. */
+static bool may_be_written_unseen(struct description *description)
+{
+	uint32_t reasons = atomic_load(&description->reasons);
+
+	if (reasons & KEEP_ASYNC)
+		return true;
+	return (reasons & KEEP_STREAM) && atomic_load(&description->fds) > 0 &&
+	       !__libc_single_threaded;
+}
+
 /*
- * ftruncate to the size just read would race with another appender, so only under a lease of our
- * own, for a moment. Whoever opens the file in that moment sends this very thread a SIGIO, which is
+ * ftruncate to the size just read would race with another appender: a thread of ours is kept out
+ * by the gate, anybody else by a lease of our own, for a moment. Whoever opens the file in that moment sends this very thread a SIGIO, which is
  * blocked, and taken out of the queue again.
  */
 void keep_give_back(struct description *description, int fd)
@@ -146,13 +161,16 @@ void keep_give_back(struct description *description, int fd)
 	int saved_errno = errno;
 
 	if (!atomic_load(&description->kept) || !description_is_exclusive(description) ||
-	    (atomic_load(&description->reasons) & KEEP_OWN) || fstatfs(fd, &fs) < 0 ||
-	    !lease_is_trusted(&fs))
+	    (atomic_load(&description->reasons) & KEEP_OWN) ||
+	    may_be_written_unseen(description) || fstatfs(fd, &fs) < 0 || !lease_is_trusted(&fs))
 		goto out;
 	signals_block(&saved);
+	if (!gate_close(&description->gate, GATE_PATIENCE))
+		goto restore;
 	sigemptyset(&pending);
 	sigpending(&pending);
-	if (lease_take(fd, SIGIO) == 0) {
+	/* Extended again by another thread: the lease is the guardian's. */
+	if (!slot_is_extended(atomic_load(&description->slot)) && lease_take(fd, SIGIO) == 0) {
 		cut(description, fd);
 		lease_release(fd);
 		if (!sigismember(&pending, SIGIO)) {
@@ -161,6 +179,8 @@ void keep_give_back(struct description *description, int fd)
 			sigtimedwait(&sigio, NULL, &now);
 		}
 	}
+	gate_open(&description->gate);
+restore:
 	signals_restore(&saved);
 out:
 	errno = saved_errno;

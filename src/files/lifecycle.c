@@ -125,6 +125,9 @@ static void finish(struct description *description, int fd)
 	struct claim_slot *slot;
 
 	description_settle(description);
+	/* Settled just now by a challenge: flock(2) goes with the last copy. */
+	if (atomic_load(&atomic_load(&description->slot)->held))
+		claim_settle(atomic_load(&description->slot));
 	if (fd >= 0)
 		keep_give_back(description, fd);
 	report_closed(description);
@@ -191,6 +194,10 @@ void files_keep_all(uint32_t reasons)
 {
 	struct description *description;
 
+	/* While it is still certain that nothing is written past us. */
+	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1))
+		if ((description = table_get(fd)))
+			keep_give_back(description, fd);
 	atomic_fetch_or(&reasons_of_all, reasons);
 	for (size_t i = 0; description_at(i, &description); i++) {
 		if (description) {

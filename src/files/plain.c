@@ -71,8 +71,12 @@ void plain_begin_path(struct plain *plain, int dirfd, const char *path, int flag
 
 void plain_give_back(struct plain *plain)
 {
-	if (plain->description && plain->fd >= 0)
-		keep_give_back(plain->description, plain->fd);
+	if (!plain->description || plain->fd < 0 || !atomic_load(&plain->description->kept))
+		return;
+	/* Needs all of the gate, of which we hold a share. */
+	gate_leave(&plain->description->gate, &plain->pass);
+	keep_give_back(plain->description, plain->fd);
+	begin(plain, plain->description, 0);
 }
 
 void plain_end(struct plain *plain)

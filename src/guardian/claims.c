@@ -53,6 +53,7 @@ static void let_go(struct claim *claim)
 	if (claim->leased)
 		lease_release(claim->claimed.fd);
 	close(claim->claimed.fd);
+	atomic_store(&claim->claimed.slot->held, 0);
 	deactivate(slot);
 }
 
@@ -144,6 +145,7 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	claim->idle = request->idle;
 	atomic_store(&claimed->slot->program_keep_end, request->keep_end);
 	claim->seen_data_end = -1;
+	atomic_store(&claimed->slot->held, 1);
 	if (claim->idle < shortest_idle)
 		shortest_idle = claim->idle;
 	activate(request->slot);

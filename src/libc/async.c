@@ -23,7 +23,10 @@ static void release(int fd)
 
 	if (!managed(fd))
 		return;
-	plain_begin(&plain, fd, KEEP_ASYNC);
+	plain_begin(&plain, fd, 0);
+	plain_give_back(&plain);
+	if (plain.description)
+		atomic_fetch_or(&plain.description->reasons, KEEP_ASYNC);
 	plain_end(&plain);
 }
 
