@@ -119,6 +119,22 @@ void files_stream_opened(int fd, int flags, const char *name)
 	opened(fd, flags, name, KEEP_STREAM);
 }
 
+/* It isn't in the table any more, so that nobody else settles it after a lost guardian. */
+static void settle_detached(struct description *description, int fd)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+
+	while (slot_is_extended(slot)) {
+		claim_settle(slot);
+		if (!slot_is_extended(slot) || claim_slot_is_current(slot))
+			continue;
+		if (fd >= 0)
+			files_settle_lost(description, fd);
+		else
+			filter_disengage(&slot->positions);
+	}
+}
+
 /* fd: -1: no descriptor leads to it any more, somebody has closed it behind our back. */
 static void finish(struct description *description, int fd)
 {
@@ -244,11 +260,11 @@ void files_exit(void)
 		}
 	}
 	claim_bar();
+	files_check_guardian();
 	claim_leave();
 }
 
-/* What its guardian would have done, by our own hand: the lease is the description's. */
-static void settle_lost(struct description *description, int fd)
+void files_settle_lost(struct description *description, int fd)
 {
 	struct claim_slot *slot = atomic_load(&description->slot);
 	struct claimed claimed = {
@@ -261,13 +277,25 @@ static void settle_lost(struct description *description, int fd)
 	struct owner_hold hold;
 	bool locked;
 
-	owner_take_over(&slot->lock, GUARDIAN_OWNER, thread_id(), false);
+	if (slot == &slot_none || claim_slot_is_current(slot))
+		return;
 	atomic_store(&slot->wanted, 0);
-	if (atomic_load(&slot->sequence) & 1)
+	locked = !owner_take_over(&slot->lock, GUARDIAN_OWNER, thread_id(), false);
+	if (locked && !slot_lock(slot, &hold)) {
+		/* In a signal handler, above an append of this thread's own. */
+		locked = false;
+		claimed_catch_up(&claimed);
+	}
+	if (atomic_load(&slot->sequence) & 1) {
+		int64_t size = atomic_load(&slot->size_before);
+
+		/* It died in the first extension: how far that came nobody knows. */
+		if (size >= 0) {
+			atomic_store(&slot->positions.file_end, size);
+			atomic_store(&slot->positions.data_end, size);
+		}
 		atomic_fetch_add(&slot->sequence, 1);
-	locked = owner_of(&slot->lock) != thread_id();
-	if (locked)
-		locked = slot_lock(slot, &hold);
+	}
 	claimed_settle(&claimed, SETTLED_LOST);
 	lease_release(fd);
 	if (locked)
@@ -285,9 +313,14 @@ void files_check_guardian(void)
 	log_warn("the guardian has ended: what it held is settled by the program itself");
 	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
 		struct description *description = table_get(fd);
+		struct gate_pass pass;
 
-		if (description && slot_is_extended(atomic_load(&description->slot)))
-			settle_lost(description, fd);
+		if (!description)
+			continue;
+		/* Nobody claims it again meanwhile. */
+		gate_enter(&description->gate, &pass);
+		files_settle_lost(description, fd);
+		gate_leave(&description->gate, &pass);
 	}
 	errno = saved_errno;
 }
