@@ -256,6 +256,24 @@ static void watchers(void)
 	tell_records(file);
 }
 
+/* A rare call gives blocks back: not those that another thread is just writing to. */
+static void given_back(int flags)
+{
+	pthread_t threads[3];
+	int fd = open_records("give-back", flags);
+
+	for (intptr_t i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, append_many, (void *)i);
+	for (int i = 0; i < 1000; i++) {
+		fchmod(fd, i % 2 ? 0600 : 0640);
+		append_record('g');
+	}
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	CALL(close(fd));
+	tell_records(file);
+}
+
 void transcript(int argc, char **argv)
 {
 	(void)argc, (void)argv;
@@ -270,4 +288,6 @@ void transcript(int argc, char **argv)
 	handlers(O_APPEND, 0);
 	asking_handlers();
 	watchers();
+	given_back(0);
+	given_back(O_APPEND);
 }
