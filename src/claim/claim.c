@@ -237,11 +237,10 @@ static int start_guardian(void)
 	session.socket = fd_out_of_the_way(pair[0]);
 	ret = session.socket < 0 ? session.socket : spawn_hidden(session.guardian_path, pair[1]);
 	sys.close(pair[1]);
-	if (ret == 0) {
+	if (ret == 0)
 		ret = greet(shared, memfd);
-	} else if (session.socket >= 0) {
+	if (ret < 0 && !session.shared && session.socket >= 0 && !session.lost)
 		sys.close(session.socket);
-	}
 	sys.close(memfd);
 	if (ret < 0) {
 		if (session.shared)
@@ -269,6 +268,7 @@ static struct claim_slot *slot_new(void)
 		slot = &session.shared->slots[i * 64 + bit];
 		memset((void *)slot, 0, sizeof(*slot));
 		filter_disengage(&slot->positions);
+		atomic_store(&slot->size_before, FILTER_UNKNOWN);
 		return slot;
 	}
 	return NULL;
@@ -432,13 +432,17 @@ void claim_forget(void)
 {
 	session.section = (struct section){0};
 	if (session.shared) {
-		sys.close(session.socket);
+		close_socket();
 		/*
 		 * Not just unmapped: a call that a signal handler's fork has interrupted goes on in
 		 * the child too, and must not reach the parent's slots.
 		 */
 		mmap(session.shared, sizeof(*session.shared), PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+		/* Zeroes would be an extended file without data. */
+		for (size_t i = 0; i < CLAIM_SLOTS; i++)
+			if (session.used[i / 64] & (UINT64_C(1) << (i % 64)))
+				filter_disengage(&session.shared->slots[i].positions);
 	}
 	session.shared = NULL;
 	session.barred = 0;

@@ -33,6 +33,7 @@ uint32_t slot_wait_stable(struct claim_slot *slot)
 {
 	uint32_t sequence;
 
+	files_check_guardian();
 	while ((sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire)) & 1) {
 		files_check_guardian();
 		/* The guardian holds the lock meanwhile. */
@@ -209,6 +210,8 @@ static void engage_locked(struct description *description, const struct transfer
 	fill_request(description, &request, start, end);
 	ret = claim_take(&description->slot, transfer->fd, &request);
 	if (ret < 0) {
+		if (ret == -EPIPE)
+			files_settle_lost(description, transfer->fd);
 		note_refusal(description, ret);
 		return;
 	}

@@ -49,6 +49,8 @@ bool files_give_back_all(void);
 void files_exit(void);
 /* The guardian was lost: settles what it held, if so. */
 void files_check_guardian(void);
+/* The same for one description, which nobody claims meanwhile. */
+void files_settle_lost(struct description *description, int fd);
 
 /* --- write.c, read.c --- */
 ssize_t files_write(struct description *description, struct transfer *transfer);

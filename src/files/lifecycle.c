@@ -140,7 +140,7 @@ static void finish(struct description *description, int fd)
 {
 	struct claim_slot *slot;
 
-	description_settle(description);
+	settle_detached(description, fd);
 	/* Settled just now by a challenge: flock(2) goes with the last copy. */
 	if (atomic_load(&atomic_load(&description->slot)->held))
 		claim_settle(atomic_load(&description->slot));

@@ -36,6 +36,7 @@ void share_begin(void)
 		return;
 	thread_state.barred++;
 	claim_bar();
+	files_check_guardian();
 	if (!passed_on) {
 		void *map = mmap(NULL, WATCHES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 				 -1, 0);

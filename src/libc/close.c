@@ -15,7 +15,7 @@
 
 EXPORT int close(int fd)
 {
-	if (fd >= 0 && fd == claim_socket() && !thread_state.vforked) {
+	if (!thread_state.vforked && claim_owns(fd)) {
 		errno = EBADF;
 		return -1;
 	}
@@ -30,7 +30,7 @@ ALIAS(__close, close);
 
 EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 {
-	int ours = claim_socket();
+	int ours = claim_owns(claim_socket()) ? claim_socket() : -1;
 
 	/* Fails, and closes nothing. */
 	if ((unsigned int)flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))

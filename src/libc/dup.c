@@ -30,7 +30,7 @@ static void make_room(int from, int to)
 {
 	if (from == to || !descriptions_exist() || real()->fcntl(from, F_GETFD) < 0)
 		return;
-	if (to >= 0 && to == claim_socket())
+	if (claim_owns(to))
 		claim_move_socket(to);
 	share_descriptors_gone((unsigned int)to, (unsigned int)to);
 	files_closing(to);
