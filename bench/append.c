@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * append [-p] [-a] [-w] [-s] BYTES COUNT FILE: appends COUNT records of BYTES and prints records per
+ * second. Every record is followed by fdatasync, unless -s. -p: preallocates by hand, 128 MiB
+ * ahead, as a program does that was written for it. -a: O_APPEND, -w: pwrite, else write.
+ */
+#include <err.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define AHEAD (INT64_C(128) << 20)
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+int main(int argc, char **argv)
+{
+	bool by_hand = false, positioned = false, synced = true;
+	int flags = O_RDWR | O_CREAT | O_TRUNC, option, fd;
+	int64_t end = 0, allocated = 0;
+	long count;
+	size_t bytes;
+	double started;
+	char *record;
+
+	while ((option = getopt(argc, argv, "paws")) != -1) {
+		switch (option) {
+		case 'p': by_hand = true; break;
+		case 'a': flags |= O_APPEND; break;
+		case 'w': positioned = true; break;
+		case 's': synced = false; break;
+		default: return 2;
+		}
+	}
+	if (argc - optind != 3)
+		errx(2, "usage: append [-p] [-a] [-w] [-s] BYTES COUNT FILE");
+	bytes = (size_t)atol(argv[optind]);
+	count = atol(argv[optind + 1]);
+	record = malloc(bytes);
+	if (!record)
+		err(1, "malloc");
+	memset(record, 'r', bytes);
+	/* O_APPEND would append behind what was allocated by hand. */
+	fd = open(argv[optind + 2], by_hand ? flags & ~O_APPEND : flags, 0644);
+	if (fd < 0 || fsync(fd) < 0)
+		err(1, "%s", argv[optind + 2]);
+
+	started = now();
+	for (long i = 0; i < count; i++) {
+		ssize_t written;
+
+		if (by_hand && end + (int64_t)bytes > allocated) {
+			if (fallocate(fd, 0, allocated, AHEAD) < 0)
+				err(1, "fallocate");
+			allocated += AHEAD;
+		}
+		written = positioned ? pwrite(fd, record, bytes, end) : write(fd, record, bytes);
+		if (written != (ssize_t)bytes || (synced && fdatasync(fd) < 0))
+			err(1, "write");
+		end += (int64_t)bytes;
+	}
+	printf("%.0f\n", (double)count / (now() - started));
+	if (by_hand && ftruncate(fd, end) < 0)
+		err(1, "ftruncate");
+	return close(fd);
+}
