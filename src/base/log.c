@@ -70,7 +70,7 @@ void log_line(enum log_level level, const char *format, ...)
 		fd = open_log_file();
 		if (fd >= 0) {
 			syscall(SYS_write, fd, line, length);
-			syscall(SYS_close, fd);
+			sys.close(fd);
 		}
 	} else if (stderr_is_writable()) {
 		syscall(SYS_write, STDERR_FILENO, line, length);

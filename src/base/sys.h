@@ -31,6 +31,7 @@ struct sys {
 	int (*fchmod)(int fd, mode_t mode);
 	int (*clone)(int (*run)(void *), void *stack, int flags, void *argument, ...);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
+	long (*syscall)(long number, ...);
 };
 
 extern struct sys sys;

@@ -21,4 +21,5 @@ struct sys sys = {
 	.fchmod = fchmod,
 	.clone = clone,
 	.sendmsg = sendmsg,
+	.syscall = syscall,
 };

@@ -40,15 +40,15 @@ static int run_guardian(void *argument)
 	char *const environment[] = {NULL};
 
 	if (launch->fd == GUARDIAN_SOCKET)
-		syscall(SYS_fcntl, GUARDIAN_SOCKET, F_SETFD, 0);
+		sys.syscall(SYS_fcntl, GUARDIAN_SOCKET, F_SETFD, 0);
 	else
-		syscall(SYS_dup3, launch->fd, GUARDIAN_SOCKET, 0);
-	syscall(SYS_close_range, GUARDIAN_SOCKET + 1, ~0U, 0);
-	syscall(SYS_setsid);
-	syscall(SYS_chdir, "/");
-	syscall(SYS_execve, launch->path, argv, environment);
+		sys.syscall(SYS_dup3, launch->fd, GUARDIAN_SOCKET, 0);
+	sys.syscall(SYS_close_range, GUARDIAN_SOCKET + 1, ~0U, 0);
+	sys.syscall(SYS_setsid);
+	sys.syscall(SYS_chdir, "/");
+	sys.syscall(SYS_execve, launch->path, argv, environment);
 	launch->error = errno;
-	syscall(SYS_exit_group, 127);
+	sys.syscall(SYS_exit_group, 127);
 	return 0;
 }
 
@@ -58,7 +58,7 @@ static int run_intermediate(void *argument)
 
 	if (sys.clone(run_guardian, launch->inner_stack_top, CLONE_VM | CLONE_VFORK, launch) < 0)
 		launch->error = errno;
-	syscall(SYS_exit_group, 0);
+	sys.syscall(SYS_exit_group, 0);
 	return 0;
 }
 
@@ -78,7 +78,7 @@ int spawn_hidden(const char *path, int fd)
 	if (pid < 0)
 		launch.error = errno;
 	else
-		while (syscall(SYS_wait4, pid, NULL, __WCLONE, NULL) < 0 && errno == EINTR)
+		while (sys.syscall(SYS_wait4, pid, NULL, __WCLONE, NULL) < 0 && errno == EINTR)
 			;
 	munmap(stack, 2 * STACK_BYTES);
 	return -launch.error;

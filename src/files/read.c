@@ -53,6 +53,9 @@ static ssize_t read_at_position(struct description *description, struct claim_sl
 	int64_t data_end = atomic_load(&slot->positions.data_end);
 	ssize_t got;
 
+	/* Closed behind our back, and the number used anew for what has no offset. */
+	if (at < 0)
+		return transfer->call(transfer);
 	atomic_store(&slot->intent, INTENT_NONE);
 	description->at_end = false;
 	got = read_clipped(description, transfer, data_end - at);

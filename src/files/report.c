@@ -103,6 +103,6 @@ void report_closed(struct description *description)
 	if (fd >= 0 && length > 0)
 		syscall(SYS_write, fd, line, (size_t)length);
 	if (fd >= 0 && fd != STDERR_FILENO)
-		syscall(SYS_close, fd);
+		sys.close(fd);
 	errno = saved_errno;
 }

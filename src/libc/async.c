@@ -6,7 +6,6 @@
 #include "libc/export.h"
 
 #include <dlfcn.h>
-#include <sys/syscall.h>
 
 /* The head of the kernel's struct iocb (linux/aio_abi.h), which libaio's has the shape of. */
 struct iocb_head {
@@ -65,19 +64,4 @@ EXPORT int io_submit(struct io_context *context, long count, struct iocb **iocbs
 		if (iocbs[i])
 			release((int)((struct iocb_head *)iocbs[i])->fd);
 	return REAL_OF_LIBRARY(io_submit)(context, count, iocbs);
-}
-
-/* syscall(2) takes at most six arguments, all of them longs. */
-EXPORT long syscall(long number, ...)
-{
-	long a[6];
-	va_list arguments;
-
-	va_start(arguments, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(arguments, long);
-	va_end(arguments);
-	if (__builtin_expect(number == SYS_io_uring_setup, 0))
-		files_keep_all(KEEP_ASYNC);
-	return real()->syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

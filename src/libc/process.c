@@ -55,21 +55,33 @@ EXPORT pid_t fork(void)
 	return pid;
 }
 
-/* Runs no atfork handlers (_Fork(3)), so nothing else tells the child. */
-EXPORT pid_t _Fork(void)
+/* Runs no atfork handlers, so nothing else tells the child. */
+long process_fork_by(long (*call)(long number, const long *a), long number, const long *a)
 {
-	pid_t pid;
+	long pid;
 
 	if (thread_state.vforked || !descriptions_exist())
-		return real()->_Fork();
+		return call(number, a);
 	share_begin();
 	share_prepare_watch();
-	pid = real()->_Fork();
+	pid = call(number, a);
 	if (pid == 0)
 		share_in_child();
 	else
-		share_end(pid > 0, SHARE_ALL, pid);
+		share_end(pid > 0, SHARE_ALL, (pid_t)pid);
 	return pid;
+}
+
+static long call_fork(long number, const long *a)
+{
+	(void)number;
+	(void)a;
+	return real()->_Fork();
+}
+
+EXPORT pid_t _Fork(void)
+{
+	return (pid_t)process_fork_by(call_fork, 0, NULL);
 }
 
 struct start {

@@ -5,4 +5,7 @@
 /* Registers with pthread_atfork(3). */
 void process_init(void);
 
+/* Makes a system call that forks. */
+long process_fork_by(long (*call)(long number, const long *a), long number, const long *a);
+
 #endif

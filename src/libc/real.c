@@ -48,6 +48,7 @@ void real_resolve(void)
 		.fchmod = real_calls.fchmod,
 		.clone = real_calls.clone,
 		.sendmsg = real_calls.sendmsg,
+		.syscall = real_calls.syscall,
 	};
 	real_resolved = true;
 }
