@@ -293,6 +293,7 @@ static void the_last_of_many_is_found(void **state)
 	assert_int_equal(tail_data_end(file.fd, true, 100, 4 * MIB), 3 * MIB + 5);
 	/* What is looked at ends where it was said to. */
 	assert_int_equal(tail_data_end(file.fd, true, 100, 3 * MIB + 2), 3 * MIB + 2);
+	assert_int_equal(tail_data_end(file.fd, true, 3 * MIB + 1, 3 * MIB + 2), 3 * MIB + 2);
 	assert_int_equal(tail_data_end(file.fd, true, 100, 3 * MIB), 700003);
 	assert_int_equal(tail_data_end(file.fd, true, 100, 5000), 100);
 	assert_int_equal(tail_data_end(file.fd, true, 3 * MIB + 5, 4 * MIB), 3 * MIB + 5);
@@ -365,15 +366,16 @@ static void through_a_direct_description(void **state)
 	}
 }
 
-/* More extents than one call of FIEMAP tells. */
+/* More unwritten extents than one call of FIEMAP tells, and something behind them. */
 static void many_extents_are_looked_at(void **state)
 {
 	struct file file;
 
 	(void)state;
-	file_new(&file, PAGE, 4 * MIB);
+	file_new(&file, PAGE, PAGE);
+	assert_int_equal(ftruncate(file.second, 4 * MIB), 0);
 	for (int64_t at = 2 * PAGE; at < 2 * MIB; at += 4 * PAGE)
-		put(&file, "\0", 1, at);
+		assert_int_equal(fallocate(file.second, 0, at, PAGE), 0);
 	drop_cache(&file);
 	assert_int_equal(tail_data_end(file.fd, true, PAGE, 4 * MIB), PAGE);
 	put(&file, "x", 1, 2 * MIB + 5 * PAGE);
