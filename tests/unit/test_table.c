@@ -16,7 +16,7 @@
 
 #include "files/table.h"
 
-#define LIMIT ((int)(TABLE_CHUNK * TABLE_CHUNKS)) /* 2^30 */
+#define LIMIT TABLE_END /* 2^30 */
 
 static struct description descriptions[4];
 
@@ -51,8 +51,8 @@ static long resident_pages(void)
 
 static void any_descriptor_may_be_in_it(void **state)
 {
-	static const int fds[] = {0,	   1,		2,	  TABLE_CHUNK - 1, TABLE_CHUNK,
-				  1000000, 1048575,	1048576,  LIMIT - TABLE_CHUNK, LIMIT - 1};
+	static const int fds[] = {0,	   1,		2,	  TABLE_WIDTH - 1, TABLE_WIDTH,
+				  1000000, 1048575,	1048576,  LIMIT - TABLE_WIDTH, LIMIT - 1};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
@@ -89,7 +89,7 @@ static void what_is_no_descriptor_is_not_in_it(void **state)
 
 static void the_next_one_is_found(void **state)
 {
-	static const int fds[] = {3, 4, 9, TABLE_CHUNK - 1, TABLE_CHUNK, 5 * TABLE_CHUNK + 7,
+	static const int fds[] = {3, 4, 9, TABLE_WIDTH - 1, TABLE_WIDTH, 5 * TABLE_WIDTH + 7,
 				  1000000, LIMIT - 1};
 	const size_t count = sizeof(fds) / sizeof(fds[0]);
 	int from = 0;
@@ -142,14 +142,14 @@ static void without_memory_nothing_changes(void **state)
 	none = before;
 	none.rlim_cur = 0;
 	assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
-	done = table_exchange(77 * TABLE_CHUNK, &descriptions[1], &was);
+	done = table_exchange(77 * TABLE_WIDTH, &descriptions[1], &was);
 	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
 	assert_false(done);
 	assert_null(was);
-	assert_null(table_get(77 * TABLE_CHUNK));
+	assert_null(table_get(77 * TABLE_WIDTH));
 	assert_ptr_equal(table_get(5), &descriptions[0]);
-	assert_null(put(77 * TABLE_CHUNK, &descriptions[1]));
-	assert_ptr_equal(table_get(77 * TABLE_CHUNK), &descriptions[1]);
+	assert_null(put(77 * TABLE_WIDTH, &descriptions[1]));
+	assert_ptr_equal(table_get(77 * TABLE_WIDTH), &descriptions[1]);
 }
 
 #define THREADS 2
@@ -164,7 +164,7 @@ static void *fill(void *argument)
 
 	for (int i = 0; i < CHUNKS; i++) {
 		struct description *was;
-		int fd = (1000 + i) * TABLE_CHUNK + me;
+		int fd = (1000 + i) * TABLE_WIDTH + me;
 
 		/* Spinning: who is woken one after the other doesn't meet. */
 		atomic_fetch_add(&arrived, 1);
@@ -193,7 +193,7 @@ static void threads_share_a_new_chunk(void **state)
 	}
 	for (int i = 0; i < CHUNKS; i++)
 		for (int me = 0; me < THREADS; me++)
-			assert_ptr_equal(table_get((1000 + i) * TABLE_CHUNK + me),
+			assert_ptr_equal(table_get((1000 + i) * TABLE_WIDTH + me),
 					 &descriptions[me]);
 }
 
