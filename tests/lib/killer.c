@@ -88,6 +88,9 @@ int main(int argc, char **argv)
 		memset(ack, 0, sizeof(*ack));
 		pid = fork();
 		if (pid == 0) {
+			/* Ignored where we come from: a shell's background. */
+			if (signal_number)
+				signal(signal_number, SIG_DFL);
 			execvp(argv[optind + 2], argv + optind + 2);
 			err(127, "%s", argv[optind + 2]);
 		}
