@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck disable=SC2154 # what the sourced files set
+# shellcheck disable=SC2154,SC2317 # what the sourced files set; functions called through others
 # The unit tests that look at real files, on every filesystem.
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/filesystems.sh"

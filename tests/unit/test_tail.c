@@ -177,8 +177,8 @@ static void an_untouched_tail_is_not_searched(void **state)
 	file_new(&file, 100, 4 * MIB);
 	if (!knows_unwritten_extents(&file)) {
 		file_delete(&file);
-		print_message("# %s can't tell what is unwritten\n", directory);
-		skip();
+		print_message("# skipped: %s can't tell what is unwritten\n", directory);
+		return; /* cmocka 1.1.7 prints skip() as a failure in TAP */
 	}
 	sys.lseek = no_lseek;
 	for (int i = 0; i < 2; i++) {
@@ -352,10 +352,10 @@ static void through_a_direct_description(void **state)
 
 		file_new(&file, from, to);
 		if (!file_reopen(&file, O_RDWR | O_DIRECT)) {
-			print_message("# no O_DIRECT in %s\n", directory);
+			print_message("# skipped: no O_DIRECT in %s\n", directory);
 			unlink(file.path);
 			close(file.second);
-			skip();
+			return; /* cmocka 1.1.7 prints skip() as a failure in TAP */
 		}
 		assert_int_equal(tail_data_end(file.fd, true, from, to), from);
 		put(&file, "x", 1, places[i]);
