@@ -191,6 +191,37 @@ static void note_written(struct description *description, struct claim_slot *slo
 	errno = saved_errno;
 }
 
+/*
+ * A write that faults part of the way leaves bytes in the page cache that it doesn't count: behind
+ * the end of an ordinary file the kernel clears them, in an extended one they would pass for
+ * somebody's data. They lie in one folio of the cache, which is no larger than CLEARED.
+ */
+#define CLEARED (INT64_C(4) << 20)
+
+static void clear_uncounted(struct claim_slot *slot, const struct transfer *transfer,
+			    const struct place *place, ssize_t written)
+{
+	static const char zeroes[65536];
+	int64_t at = place->start + (written > 0 ? written : 0);
+	int64_t end = place->end < at + CLEARED ? place->end : at + CLEARED;
+	int saved_errno = errno;
+
+	if (at < atomic_load(&slot->positions.data_end))
+		at = atomic_load(&slot->positions.data_end);
+	if (end > atomic_load(&slot->positions.file_end))
+		end = atomic_load(&slot->positions.file_end);
+	while (at < end) {
+		int64_t rest = end - at < (int64_t)sizeof(zeroes) ? end - at : (int64_t)sizeof(zeroes);
+		struct iovec iov = {(void *)zeroes, (size_t)rest};
+		ssize_t cleared = sys.pwritev(transfer->fd, &iov, 1, at);
+
+		if (cleared <= 0)
+			break;
+		at += cleared;
+	}
+	errno = saved_errno;
+}
+
 /* False: the file isn't extended (any more), look again. */
 static bool write_extended(struct description *description, struct claim_slot *slot,
 			   struct transfer *transfer, ssize_t *result)
@@ -231,8 +262,11 @@ static bool write_extended(struct description *description, struct claim_slot *s
 	}
 	transfer->to_end = false;
 	*result = transfer->call(transfer);
-	if (ret == 0)
+	if (ret == 0) {
 		note_written(description, slot, transfer, &place, *result);
+		if (*result < (ssize_t)transfer->bytes)
+			clear_uncounted(slot, transfer, &place, *result);
+	}
 	announce(slot, INTENT_NONE, 0, 0);
 	if (!slot_unlock(slot, &hold) && ret == 0)
 		write_again(description, transfer, place.start, *result);
