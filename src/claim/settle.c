@@ -93,10 +93,10 @@ static bool append_is_cleared(const struct claimed *claimed)
 	return !claimed->append || !(sys.fcntl(claimed->fd, F_GETFL) & O_APPEND);
 }
 
-/* Our own changes of the size leave no trace in mtime (ctime can't be set back). */
-static void restore_mtime(const struct claimed *claimed, const struct stat *before)
+/* Our own changes of the size, and the proof's reads, leave no trace (but ctime can't be set back). */
+static void restore_times(const struct claimed *claimed, const struct stat *before)
 {
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, before->st_mtim};
+	struct timespec times[2] = {before->st_atim, before->st_mtim};
 
 	sys.futimens(claimed->fd, times);
 }
@@ -109,6 +109,7 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 	bool engaged = slot_is_extended(slot);
 	int64_t started = clock_now();
 	struct stat before;
+	bool grown;
 	int ret;
 
 	if (sys.fstat(claimed->fd, &before) < 0)
@@ -130,16 +131,19 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 	if (ret == 0) {
 		ret = filter_handle_write(&positions, &options, &ops, claimed, offset, end,
 					  max_end);
-		restore_mtime(claimed, &before);
+		restore_times(claimed, &before);
 	}
-	if (ret == 0 || engaged) {
+	/* A failed extension that couldn't be put back: the slot says so, and the settle tries again. */
+	grown = atomic_load(&positions.file_end) > before.st_size;
+	if (ret == 0 || engaged || grown) {
 		int64_t was = engaged ? atomic_load(&slot->positions.file_end)
 				      : atomic_load(&positions.data_end);
 
 		atomic_fetch_add(&slot->bytes_extended,
 				 (uint64_t)(atomic_load(&positions.file_end) - was));
 		atomic_store(&slot->positions.file_end, atomic_load(&positions.file_end));
-		atomic_store(&slot->positions.data_end, atomic_load(&positions.data_end));
+		if (!engaged)
+			atomic_store(&slot->positions.data_end, atomic_load(&positions.data_end));
 	} else {
 		set_append(claimed, true);
 	}
@@ -174,7 +178,7 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 	if (ret == 0) {
 		ret = filter_settle(&slot->positions, &ops, claimed, &covered);
 		restore_program_keep(claimed, atomic_load(&slot->positions.data_end));
-		restore_mtime(claimed, &before);
+		restore_times(claimed, &before);
 	}
 	set_append(claimed, true);
 	atomic_fetch_add(&slot->covered, (uint64_t)covered);

@@ -153,7 +153,9 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	owner_lock_slot(claimed, &guardian->program);
 	ret = claimed_extend(claimed, request->offset, request->end, request->max_end);
 	owner_unlock_slot(claimed);
-	if (ret < 0)
+	if (ret < 0 && slot_is_extended(claimed->slot))
+		settle(guardian, claim, SETTLED_FAILED);
+	else if (ret < 0)
 		let_go(claim);
 	return ret;
 }
