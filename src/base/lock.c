@@ -61,30 +61,32 @@ bool owner_take_over(owner_lock *lock, uint32_t from, uint32_t to, bool only_sus
 	return false;
 }
 
-static bool owner_flip(owner_lock *lock, uint32_t owner, uint32_t flip)
+bool owner_suspend(owner_lock *lock, uint32_t owner)
 {
 	uint32_t seen = atomic_load(lock);
 
-	while ((seen & OWNER_MASK) == owner)
-		if (atomic_compare_exchange_weak(lock, &seen, seen ^ flip))
+	while ((seen & OWNER_MASK) == owner && !(seen & OWNER_SUSPENDED))
+		if (atomic_compare_exchange_weak(lock, &seen, seen | OWNER_SUSPENDED))
 			return true;
 	return false;
 }
 
-void owner_suspend(owner_lock *lock, uint32_t owner)
-{
-	owner_flip(lock, owner, OWNER_SUSPENDED);
-}
-
 bool owner_resume(owner_lock *lock, uint32_t owner)
 {
-	return owner_flip(lock, owner, OWNER_SUSPENDED);
+	uint32_t seen = atomic_load(lock);
+
+	while ((seen & OWNER_MASK) == owner)
+		if (atomic_compare_exchange_weak(lock, &seen, seen & ~OWNER_SUSPENDED))
+			return true;
+	return false;
 }
 
 void owner_hold(struct owner_hold *hold, owner_lock *lock)
 {
 	hold->lock = lock;
+	hold->suspended = false;
 	hold->outer = thread_state.held;
+	atomic_signal_fence(memory_order_seq_cst); /* a handler finds it whole */
 	thread_state.held = hold;
 }
 
@@ -98,7 +100,7 @@ void owner_suspend_all(void)
 	if (thread_state.suspended++ > 0)
 		return;
 	for (struct owner_hold *hold = thread_state.held; hold; hold = hold->outer)
-		owner_suspend(hold->lock, thread_id());
+		hold->suspended = owner_suspend(hold->lock, thread_id());
 }
 
 void owner_resume_all(void)
@@ -107,7 +109,7 @@ void owner_resume_all(void)
 		return;
 	for (struct owner_hold *hold = thread_state.held; hold; hold = hold->outer) {
 		/* Taken over: what the new owner does to the file must be over before we go on. */
-		if (!owner_resume(hold->lock, thread_id()))
+		if (hold->suspended && !owner_resume(hold->lock, thread_id()))
 			while (owner_of(hold->lock) != 0 && owner_of(hold->lock) != thread_id())
 				owner_wait(hold->lock, 1000000);
 	}

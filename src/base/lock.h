@@ -39,9 +39,10 @@ void owner_wait(owner_lock *lock, int64_t timeout_ns);
 
 /*
  * A signal handler has interrupted the owner inside its section and is about to wait: until
- * owner_resume, others may take the lock over. owner_resume returns false when somebody did.
+ * owner_resume, others may take the lock over. owner_suspend returns false when owner doesn't hold
+ * it, or has suspended it already; owner_resume when somebody has taken it.
  */
-void owner_suspend(owner_lock *lock, uint32_t owner);
+bool owner_suspend(owner_lock *lock, uint32_t owner);
 bool owner_resume(owner_lock *lock, uint32_t owner);
 
 /* False: owner doesn't hold the lock any more, somebody has taken it over. */
@@ -53,9 +54,13 @@ bool owner_unlock(owner_lock *lock, uint32_t owner);
  */
 bool owner_take_over(owner_lock *lock, uint32_t from, uint32_t to, bool only_suspended);
 
-/* The owner locks that this thread holds, innermost first: a nested call adds its own. */
+/*
+ * The owner locks that this thread holds, or is just about to take or has just let go of, innermost
+ * first: a nested call adds its own.
+ */
 struct owner_hold {
 	owner_lock *lock;
+	bool suspended;
 	struct owner_hold *outer;
 };
 

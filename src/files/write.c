@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Longest wait for the lock before asking whether the guardian that may hold it still lives. */
@@ -17,23 +18,26 @@ bool slot_lock(struct claim_slot *slot, struct owner_hold *hold)
 {
 	uint32_t me = thread_id();
 
+	if (owner_of(&slot->lock) == me)
+		return false;
+	/* First: a signal handler that comes between the two must find it among what is held. */
+	owner_hold(hold, &slot->lock);
 	while (atomic_load(&slot->wanted) || !owner_trylock(&slot->lock, me)) {
-		if (owner_of(&slot->lock) == me)
-			return false;
 		if (atomic_load(&slot->wanted) && owner_of(&slot->lock) == 0)
 			slot_wait_wanted(slot);
 		else
 			owner_wait(&slot->lock, LOCK_PATIENCE);
 		files_check_guardian();
 	}
-	owner_hold(hold, &slot->lock);
 	return true;
 }
 
 bool slot_unlock(struct claim_slot *slot, struct owner_hold *hold)
 {
+	bool ours = owner_unlock(&slot->lock, thread_id());
+
 	owner_release(hold);
-	return owner_unlock(&slot->lock, thread_id());
+	return ours;
 }
 
 static void announce(struct claim_slot *slot, enum slot_intent intent, int64_t start, int64_t end)
@@ -205,6 +209,11 @@ static void clear_uncounted(struct claim_slot *slot, const struct transfer *tran
 	int64_t at = place->start + (written > 0 ? written : 0);
 	int64_t end = place->end < at + CLEARED ? place->end : at + CLEARED;
 	int saved_errno = errno;
+	struct rlimit limit;
+
+	/* A write that ended there had no fault, and ours would raise SIGXFSZ. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)end)
+		end = (int64_t)limit.rlim_cur;
 
 	if (at < atomic_load(&slot->positions.data_end))
 		at = atomic_load(&slot->positions.data_end);
