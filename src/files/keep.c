@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/single_threaded.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -46,6 +47,7 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 {
 	int64_t align = description->options.prealloc_align;
 	struct statfs fs;
+	struct rlimit limit;
 	int64_t keep_end;
 
 	if (fstatfs(fd, &fs) < 0 || start - size > align)
@@ -53,6 +55,11 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 	if (__builtin_add_overflow(end, step(description, &fs) + align, &keep_end))
 		return;
 	keep_end -= keep_end % align;
+	/* fallocate(2) past it raises SIGXFSZ; on tmpfs with FALLOC_FL_KEEP_SIZE too. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)keep_end)
+		keep_end = (int64_t)limit.rlim_cur;
+	if (keep_end <= end)
+		return;
 	if (keep_end - size > space_headroom(&fs, (uint32_t)description->options.min_free) ||
 	    sys.fallocate(fd, FALLOC_FL_KEEP_SIZE, size, keep_end - size) < 0) {
 		atomic_store(&description->keep_retry_at,

@@ -8,11 +8,18 @@
 EXPORT int ftruncate(int fd, off_t length)
 {
 	struct description *description = managed(fd);
-	int result;
+	struct plain plain;
+	int result, saved_errno;
 
 	if (!description)
 		return real()->ftruncate(fd, length);
-	result = PLAIN(int, real()->ftruncate(fd, length), fd, 0);
+	plain_begin(&plain, fd, 0);
+	/* Where the file grows, what is added must be a hole. */
+	plain_give_back(&plain);
+	result = real()->ftruncate(fd, length);
+	saved_errno = errno;
+	plain_end(&plain);
+	errno = saved_errno;
 	if (result == 0) {
 		/* It gives back what lies past the end, whoever allocated it. */
 		atomic_store(&description->program_keep_end, 0);
