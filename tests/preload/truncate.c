@@ -22,6 +22,7 @@ static void sizes(int flags)
 	again(fd);
 	CALL(ftruncate(fd, 0));
 	state(fd);
+	CALL(lseek(fd, 0, SEEK_SET));
 	CALL(write(fd, bytes, 100));
 	state(fd);
 	CALL(lseek(fd, 0, SEEK_SET));
@@ -49,6 +50,19 @@ static void sizes(int flags)
 	again(fd);
 	CALL(ftruncate(-1, 0));
 	CALL(ftruncate(999, 0));
+	finish(fd);
+}
+
+/* The offset stays where it was: the next write leaves a hole before it. */
+static void cut_behind_the_offset(void)
+{
+	int fd = start("cut-behind", O_RDWR);
+
+	CALL(ftruncate(fd, 0));
+	CALL(write(fd, bytes, 100));
+	state(fd);
+	append(fd);
+	state(fd);
 	finish(fd);
 }
 
@@ -119,6 +133,7 @@ void transcript(int argc, char **argv)
 	fill(bytes, sizeof(bytes), 1);
 	sizes(O_RDWR);
 	sizes(O_WRONLY | O_APPEND);
+	cut_behind_the_offset();
 	by_path();
 	again_and_again(0);
 	again_and_again(O_APPEND);
