@@ -149,6 +149,10 @@ static void errors(void)
 	MUST(preallocate_set_options(fd, "mode=keep prealloc-align=7", NULL, 0) == -1);
 	append(fd);
 	MUST(real_size(fd) > 2000);
+	MUST(preallocate_set_options(fd, "prealloc-size=8k prealloc-align=7", NULL, 0) == -1);
+	MUST(preallocate_settle(fd) == 0);
+	append(fd);
+	MUST(real_size(fd) > 65536);
 
 	reader = open("errors.dat", O_RDONLY);
 	MUST(preallocate_settle(reader) == -1 && errno == ENOENT);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The control interface: a program settles its own file, changes its options, reads its counts.
+# shellcheck disable=SC2034 # for the sourced files
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/run.sh"
 

@@ -78,6 +78,22 @@ static void under_an_extended_file(void)
 	limit_to(RLIM_INFINITY);
 }
 
+/* What is allocated ahead stays below the limit, too. */
+static void allocated_ahead(void)
+{
+	int fd;
+
+	section("ahead");
+	fd = (int)CALL(open(file, O_RDWR | O_CREAT, 0600));
+	limit_to(30000);
+	append(fd);
+	EXTENDED(fd);
+	CALL(real_size(fd) <= 30000);
+	CALL(signals);
+	limit_to(RLIM_INFINITY);
+	finish(fd);
+}
+
 static void of_nothing(void)
 {
 	int fd;
@@ -102,5 +118,6 @@ void transcript(int argc, char **argv)
 	writes(0);
 	writes(O_APPEND);
 	under_an_extended_file();
+	allocated_ahead();
 	of_nothing();
 }

@@ -70,6 +70,19 @@ static void whole(void)
 	finish(other);
 }
 
+/* A lock ends with the last descriptor, at once: the guardian's copy of it goes before. */
+static void whole_and_closed(void)
+{
+	int fd = start("flock-closed", O_RDWR);
+
+	CALL(flock(fd, LOCK_EX | LOCK_NB));
+	again(fd);
+	CALL(close(fd));
+	fd = (int)CALL(open(file, O_RDWR));
+	CALL(flock(fd, LOCK_EX | LOCK_NB));
+	finish(fd);
+}
+
 static void questions(void)
 {
 	int fd = start("fcntl", O_RDWR);
@@ -134,6 +147,7 @@ void transcript(int argc, char **argv)
 	(void)argc, (void)argv;
 	at_the_end();
 	whole();
+	whole_and_closed();
 	questions();
 	own_lease();
 }

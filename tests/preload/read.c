@@ -37,6 +37,8 @@ static void reads(void)
 	EXTENDED(fd);
 	READ(pread(fd, bytes, length, 0));
 	READ(pread(fd, bytes, length, START_BYTES - 100));
+	READ(pread(fd, bytes, 101, START_BYTES - 100));
+	READ(pread(fd, bytes, 1, START_BYTES));
 	READ(pread(fd, bytes, length, START_BYTES));
 	READ(pread(fd, bytes, length, START_BYTES + 1));
 	READ(pread(fd, bytes, length, 1LL << 40));
