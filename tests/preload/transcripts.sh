@@ -89,7 +89,7 @@ transcript() { # WHERE PROGRAM arguments...
 		skip "$where$*" "$(head -n 1 "$SCRATCH/plain.out" | cut -c6-)"
 		return
 	fi
-	check "$where$*: without the library" says_something || cat "$SCRATCH/plain.out" | tail -5
+	check "$where$*: without the library" says_something || tail -n 5 "$SCRATCH/plain.out"
 	for variant in zero-small zero keep-small keep off; do
 		run "$variant" "$@"
 		check "$where$*: $variant" same "$variant"
