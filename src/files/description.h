@@ -58,7 +58,7 @@ struct description {
 	struct rule_options options;
 
 	/* The description's offset is data_end. Valid while extended and append, under the slot's lock. */
-	bool at_end;
+	_Atomic bool at_end;
 	/* A nested call wrote while the lock's owner was inside a write: its end is to be read back. */
 	_Atomic bool nested;
 
