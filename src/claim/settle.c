@@ -181,6 +181,7 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 		restore_times(claimed, &before);
 	}
 	set_append(claimed, true);
+	atomic_store(&slot->robbed_end, atomic_load(&slot->positions.data_end));
 	atomic_fetch_add(&slot->covered, (uint64_t)covered);
 	atomic_fetch_add(&slot->settles, 1);
 	atomic_store(&slot->settled_at, clock_now());
@@ -188,6 +189,14 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 	filter_disengage(&slot->positions);
 	atomic_fetch_add(&slot->sequence, 1);
 	return ret;
+}
+
+void claimed_abandon(struct claimed *claimed)
+{
+	atomic_fetch_add(&claimed->slot->sequence, 1);
+	set_append(claimed, true);
+	filter_disengage(&claimed->slot->positions);
+	atomic_fetch_add(&claimed->slot->sequence, 1);
 }
 
 /*

@@ -30,6 +30,12 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
  */
 int claimed_settle(struct claimed *claimed, enum settle_reason reason);
 
+/*
+ * With the slot's lock held: the size may not be touched any more. An ordinary file again, as long
+ * as it is.
+ */
+void claimed_abandon(struct claimed *claimed);
+
 struct statfs;
 
 /* How many bytes may be taken so that min_free percent of the filesystem stay. */

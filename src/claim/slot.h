@@ -50,6 +50,14 @@ struct claim_slot {
 	/* Known (>= 0) exactly while the file is extended. Set and unset by the guardian only. */
 	struct filter_positions positions;
 
+	/*
+	 * Threads that the lock was taken from and that don't know it yet: what they were about to
+	 * write comes outside of every lock. Until they know, the file stays an ordinary one.
+	 * robbed_end: what the settle since then has kept of theirs ends here at the latest.
+	 */
+	_Atomic uint32_t robbed;
+	_Atomic int64_t robbed_end;
+
 	/* Valid while the lock is held by a thread of the program. */
 	_Atomic int64_t intent_start;
 	_Atomic int64_t intent_end;

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "claim/session.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "claim/spawn.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* After this many guardians that didn't start or didn't stay, the process works without. */
+#define MAX_FAILURES 3
+
+#define END_PATIENCE_MS 2000
+
+struct session session;
+
+bool shared_guardian_lives(const struct claim_shared *shared)
+{
+	return !(atomic_load(&shared->guardian) & FUTEX_OWNER_DIED);
+}
+
+bool session_socket_is_ours(void)
+{
+	struct stat st;
+
+	return sys.fstat(session.socket, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       st.st_ino == session.socket_inode;
+}
+
+void session_close_socket(void)
+{
+	if (session_socket_is_ours())
+		sys.close(session.socket);
+}
+
+/*
+ * A program that has closed our socket by its number leaves a guardian that settles, then ends. Two
+ * must not settle the same file: the later cut could take what a neighbour has appended since.
+ */
+static void await_end(const struct claim_shared *shared)
+{
+	for (int ms = 0; shared_guardian_lives(shared); ms++) {
+		uint32_t id = atomic_load(&shared->guardian) & FUTEX_TID_MASK;
+
+		if (!id || (ms > END_PATIENCE_MS && syscall(SYS_kill, (pid_t)id, SIGKILL) < 0))
+			return;
+		poll(NULL, 0, 1);
+	}
+}
+
+/* The guardian is gone, or can't be talked to. */
+void session_lose(void)
+{
+	session_close_socket();
+	await_end(session.shared);
+	session.shared = NULL;
+	session.lost = true;
+	session.failures++;
+	memset(session.used, 0, sizeof(session.used));
+}
+
+static int send_with_fds(int socket, const void *data, size_t bytes, const int *fds, size_t count)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(2 * sizeof(int))];
+	} control;
+	struct iovec iov = {(void *)data, bytes};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t sent;
+
+	if (count > 0) {
+		memset(&control, 0, sizeof(control));
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+	}
+	do
+		sent = sys.sendmsg(socket, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+/* A guardian that somebody has stopped holds us up: let it go on, if we may. */
+static void continue_guardian(void)
+{
+	uint32_t id = atomic_load(&session.shared->guardian) & FUTEX_TID_MASK;
+
+	if (id)
+		syscall(SYS_kill, (pid_t)id, SIGCONT);
+}
+
+/* Waits as long as the guardian lives: a settle waits for writes that are under way. */
+static int receive_answer(int socket, int *result)
+{
+	struct claim_answer answer;
+	struct pollfd poll_fd = {.fd = socket, .events = POLLIN};
+	ssize_t got;
+
+	for (;;) {
+		int ready = poll(&poll_fd, 1, 1000);
+
+		if (ready > 0)
+			break;
+		if (ready == 0 && atomic_load(&session.shared->guardian))
+			continue_guardian();
+		else if (ready < 0 && errno != EINTR)
+			return -errno;
+	}
+	do
+		got = recv(socket, &answer, sizeof(answer), 0);
+	while (got < 0 && errno == EINTR);
+	if (got != sizeof(answer))
+		return got < 0 ? -errno : -EPIPE;
+	*result = answer.result;
+	return 0;
+}
+
+int session_ask(const struct claim_request *request, const int *fds, size_t count)
+{
+	int result = 0;
+	int ret = session_socket_is_ours()
+			  ? send_with_fds(session.socket, request, sizeof(*request), fds, count)
+			  : -EBADF;
+
+	/* No room for a descriptor in flight, or not a socket any more: two different things. */
+	if (ret == -ETOOMANYREFS || ret == -ENOBUFS || ret == -ENOMEM)
+		return ret;
+	if (ret == 0)
+		ret = receive_answer(session.socket, &result);
+	if (ret < 0) {
+		session_lose();
+		return -EPIPE;
+	}
+	return result;
+}
+
+static struct claim_shared *map_shared(int *memfd)
+{
+	struct claim_shared *shared;
+	int fd = memfd_create("preallocate", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return NULL;
+	if (sys.ftruncate(fd, sizeof(*shared)) < 0) {
+		sys.close(fd);
+		return NULL;
+	}
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (shared == MAP_FAILED) {
+		sys.close(fd);
+		return NULL;
+	}
+	*memfd = fd;
+	return shared;
+}
+
+static int greet(struct claim_shared *shared, int memfd)
+{
+	struct claim_request hello = {.verb = CLAIM_HELLO};
+	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int fds[2] = {memfd, pidfd};
+	struct stat st;
+	int ret;
+
+	if (pidfd < 0)
+		return -errno;
+	if (sys.fstat(session.socket, &st) == 0)
+		session.socket_inode = st.st_ino;
+	session.shared = shared;
+	ret = session_ask(&hello, fds, 2);
+	sys.close(pidfd);
+	return ret;
+}
+
+int session_start(void)
+{
+	struct claim_shared *shared;
+	int pair[2], memfd, ret;
+
+	if (session.failures >= MAX_FAILURES || !session.guardian_path[0])
+		return -ENOENT;
+	if (spawn_would_show()) {
+		session.failures = MAX_FAILURES;
+		return -ECHILD;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	shared = map_shared(&memfd);
+	if (!shared) {
+		sys.close(pair[0]);
+		sys.close(pair[1]);
+		return -ENOMEM;
+	}
+	session.socket = fd_out_of_the_way(pair[0]);
+	ret = session.socket < 0 ? session.socket : spawn_hidden(session.guardian_path, pair[1]);
+	sys.close(pair[1]);
+	if (ret == 0)
+		ret = greet(shared, memfd);
+	if (ret < 0 && !session.shared && session.socket >= 0 && !session.lost)
+		sys.close(session.socket);
+	sys.close(memfd);
+	if (ret < 0) {
+		if (session.shared)
+			session_lose();
+		else
+			session.failures++;
+		session.lost = false; /* it never held anything */
+		munmap(shared, sizeof(*shared));
+		log_warn("no guardian (%s: %s): files work in mode keep", session.guardian_path,
+			 strerrordesc_np(-ret));
+	}
+	return ret;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The connection with the guardian: starting it, asking it, losing it. Internal to src/claim. */
+#ifndef CLAIM_SESSION_H
+#define CLAIM_SESSION_H
+
+#include "claim/protocol.h"
+#include "claim/slot.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Changed inside the section; a fork's child starts it anew. Pointers to slots of an earlier
+ * guardian stay readable: its memory isn't unmapped.
+ */
+struct session {
+	struct section section;
+	struct claim_shared *_Atomic shared; /* NULL: no guardian */
+	int socket;		     /* valid while shared is set */
+	ino_t socket_inode;	     /* of sockfs: never used anew */
+	unsigned int failures;
+	_Atomic unsigned int barred;
+	_Atomic bool lost; /* a guardian ended, and claim_guardian_was_lost hasn't told yet */
+	char guardian_path[4096];
+	uint64_t used[CLAIM_SLOTS / 64]; /* a bit for each slot of shared */
+};
+
+extern struct session session;
+
+/* Inside the section. Starts one, unless that has failed too often. 0 or -errno. */
+int session_start(void);
+
+/*
+ * Inside the section. One question with the descriptors that go with it, and its answer. -EPIPE:
+ * the guardian is lost.
+ */
+int session_ask(const struct claim_request *request, const int *fds, size_t count);
+
+/* Inside the section. The guardian is gone, or can't be talked to. */
+void session_lose(void);
+
+/* The number may have become something else of the program's: then it isn't closed. */
+bool session_socket_is_ours(void);
+void session_close_socket(void);
+
+#endif
