@@ -32,11 +32,21 @@ bool slot_lock(struct claim_slot *slot, struct owner_hold *hold)
 	return true;
 }
 
-bool slot_unlock(struct claim_slot *slot, struct owner_hold *hold)
+/* False: the lock had been taken over, and whoever took it waits to hear that we know. */
+static bool slot_let_go(struct claim_slot *slot, struct owner_hold *hold)
 {
 	bool ours = owner_unlock(&slot->lock, thread_id());
 
 	owner_release(hold);
+	return ours;
+}
+
+bool slot_unlock(struct claim_slot *slot, struct owner_hold *hold)
+{
+	bool ours = slot_let_go(slot, hold);
+
+	if (!ours)
+		atomic_fetch_sub(&slot->robbed, 1);
 	return ours;
 }
 
@@ -67,8 +77,8 @@ static void note_late(struct claim_slot *slot, int64_t end)
  * a thread continued in the very moment between the guardian's proof and its cut can have lost
  * some: those are written again.
  */
-static void write_again(struct description *description, const struct transfer *transfer,
-			int64_t start, ssize_t written)
+static void write_again(struct description *description, struct claim_slot *slot,
+			const struct transfer *transfer, int64_t start, ssize_t written)
 {
 	struct stat st;
 	int64_t end = start + written;
@@ -77,8 +87,13 @@ static void write_again(struct description *description, const struct transfer *
 
 	if (written <= 0)
 		return;
-	/* Another thread may have had it extended again since. */
-	note_late(atomic_load(&description->slot), end);
+	while (owner_of(&slot->lock) == GUARDIAN_OWNER) {
+		owner_wait(&slot->lock, LOCK_PATIENCE);
+		files_check_guardian();
+	}
+	/* What the settle has kept, somebody else may have cut since. */
+	if (atomic_load(&slot->robbed_end) >= end)
+		return;
 	if (sys.fstat(transfer->fd, &st) < 0 || st.st_size >= end)
 		return;
 	skip = st.st_size > start ? (size_t)(st.st_size - start) : 0;
@@ -109,7 +124,11 @@ static ssize_t write_nested(struct description *description, struct claim_slot *
 	off_t end;
 
 	if (append && transfer->at_offset) {
+		/* Behind the outer append, which may be about to be made at data_end. */
 		transfer->offset = atomic_load(&slot->positions.data_end);
+		if (atomic_load(&slot->intent) != INTENT_NONE &&
+		    atomic_load(&slot->intent_end) > transfer->offset)
+			transfer->offset = atomic_load(&slot->intent_end);
 		append = false;
 	}
 	if (append && !description->at_end)
@@ -277,8 +296,11 @@ static bool write_extended(struct description *description, struct claim_slot *s
 			clear_uncounted(slot, transfer, &place, *result);
 	}
 	announce(slot, INTENT_NONE, 0, 0);
-	if (!slot_unlock(slot, &hold) && ret == 0)
-		write_again(description, transfer, place.start, *result);
+	if (!slot_let_go(slot, &hold)) {
+		if (ret == 0)
+			write_again(description, slot, transfer, place.start, *result);
+		atomic_fetch_sub(&slot->robbed, 1);
+	}
 	return true;
 }
 
