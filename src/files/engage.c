@@ -118,6 +118,7 @@ static bool write_crosses_end(struct description *description, const struct tran
 
 bool engage_is_due(struct description *description, const struct transfer *transfer)
 {
+	const struct claim_slot *slot = atomic_load(&description->slot);
 	int saved_errno = errno;
 	bool due;
 
@@ -127,7 +128,8 @@ bool engage_is_due(struct description *description, const struct transfer *trans
 	if (atomic_load(&description->retry_at) > 0 &&
 	    clock_now() < atomic_load(&description->retry_at))
 		return false;
-	due = !claim_is_barred() && thread_state.in_gate != &description->gate &&
+	due = !claim_is_barred() && atomic_load(&slot->robbed) == 0 &&
+	      thread_state.in_gate != &description->gate &&
 	      write_crosses_end(description, transfer) && description_is_exclusive(description);
 	errno = saved_errno;
 	return due;

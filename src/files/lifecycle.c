@@ -284,6 +284,7 @@ void files_settle_lost(struct description *description, int fd)
 	if (locked && !slot_lock(slot, &hold)) {
 		/* In a signal handler, above an append of this thread's own. */
 		locked = false;
+		atomic_fetch_add(&slot->robbed, 1);
 		claimed_catch_up(&claimed);
 	}
 	if (atomic_load(&slot->sequence) & 1) {

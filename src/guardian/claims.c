@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "claim/lease.h"
+#include "recovery/tail.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -88,9 +89,7 @@ static void settle(struct guardian *guardian, struct claim *claim, enum settle_r
 	if (claim->leased && claim->freeze_doubt && !leases_are_all_held() &&
 	    lease_take(claimed->fd, CHALLENGE_SIGNAL) < 0) {
 		/* Whoever has the file open may have written behind our tail: it stays. */
-		atomic_fetch_add(&claimed->slot->sequence, 1);
-		filter_disengage(&claimed->slot->positions);
-		atomic_fetch_add(&claimed->slot->sequence, 1);
+		claimed_abandon(claimed);
 	} else {
 		claimed_settle(claimed, reason);
 	}
@@ -109,6 +108,8 @@ static int prepare(struct claim *claim, const struct claim_request *request, int
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
 	if (!assume && !lease_is_trusted(&fs))
+		return -EOPNOTSUPP;
+	if (!tail_is_provable(fd, request->flags & CLAIM_READABLE))
 		return -EOPNOTSUPP;
 	claim->leased = !assume;
 	claim->freeze_doubt = false;
@@ -151,7 +152,9 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	activate(request->slot);
 
 	owner_lock_slot(claimed, &guardian->program);
-	ret = claimed_extend(claimed, request->offset, request->end, request->max_end);
+	ret = atomic_load(&claimed->slot->robbed)
+		      ? -EAGAIN
+		      : claimed_extend(claimed, request->offset, request->end, request->max_end);
 	owner_unlock_slot(claimed);
 	if (ret < 0 && slot_is_extended(claimed->slot))
 		settle(guardian, claim, SETTLED_FAILED);
@@ -174,10 +177,13 @@ int claims_extend(struct guardian *guardian, const struct claim_request *request
 		return -EAGAIN;
 	}
 	owner_lock_slot(&claim->claimed, &guardian->program);
-	ret = claimed_extend(&claim->claimed, request->offset, request->end, request->max_end);
+	ret = atomic_load(&claim->claimed.slot->robbed)
+		      ? -EAGAIN
+		      : claimed_extend(&claim->claimed, request->offset, request->end,
+				       request->max_end);
 	owner_unlock_slot(&claim->claimed);
 	if (ret < 0)
-		settle(guardian, claim, SETTLED_FAILED);
+		settle(guardian, claim, ret == -EAGAIN ? SETTLED_ASKED : SETTLED_FAILED);
 	return ret;
 }
 

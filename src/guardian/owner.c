@@ -70,6 +70,7 @@ void owner_lock_slot(struct claimed *claimed, const struct program *program)
 		if (program->detached && clock_now() - since > NS_PER_S)
 			still |= thread_stands_still(program->pid, owner, "TtZXxS");
 		if (owner_take_over(&slot->lock, owner, GUARDIAN_OWNER, !still)) {
+			atomic_fetch_add(&slot->robbed, 1);
 			claimed_catch_up(claimed);
 			break;
 		}

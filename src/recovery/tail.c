@@ -88,6 +88,13 @@ static bool is_unwritten(int fd, int64_t from, int64_t to)
 	return true;
 }
 
+bool tail_is_provable(int fd, bool readable)
+{
+	struct fiemap map = {.fm_length = 1};
+
+	return readable || sys.ioctl(fd, FS_IOC_FIEMAP, &map) == 0;
+}
+
 /*
  * The end of the last byte that isn't zero in [from, to), or from. Reads whole aligned pages into
  * an aligned buffer: the description may be an O_DIRECT one.

@@ -16,4 +16,10 @@
  */
 int64_t tail_data_end(int fd, bool readable, int64_t from, int64_t to);
 
+/*
+ * Can tail_data_end tell for this description? Not where it isn't readable and the filesystem has
+ * no extent map: tmpfs reports a large folio that was once written to as data, up to its end.
+ */
+bool tail_is_provable(int fd, bool readable);
+
 #endif
