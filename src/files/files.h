@@ -45,6 +45,8 @@ void files_duplicated(int from, int to);
 void files_keep_all(uint32_t reasons);
 /* Gives back all that this process holds. True: there was something. */
 bool files_give_back_all(void);
+/* From now on no file is managed: every call is passed on as it is. */
+void files_leave(void);
 /* At exit: settles everything; nothing is extended any more. */
 void files_exit(void);
 /* The guardian was lost: settles what it held, if so. */

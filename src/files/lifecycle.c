@@ -19,7 +19,7 @@
 
 #define DIRECT_ALIGN 4096
 
-static const struct rules *rules;
+static const struct rules *_Atomic rules;
 static _Atomic uint32_t reasons_of_all;
 
 void files_init(const struct rules *loaded, const char *guardian)
@@ -91,13 +91,15 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 static void opened(int fd, int flags, const char *name, uint32_t reasons)
 {
 	int saved_errno = errno;
+	const struct rules *loaded;
 	const struct rule *rule;
 
 	files_forget(fd);
-	if (!rules || !name || (flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) ||
+	if (!atomic_load(&rules) || !name || (flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) ||
 	    (flags & O_TMPFILE) == O_TMPFILE)
 		return;
-	rule = rules_match(rules, name, resolve, &fd);
+	loaded = atomic_load(&rules);
+	rule = loaded ? rules_match(loaded, name, resolve, &fd) : NULL;
 	if (rule && rule->options.mode != RULE_MODE_OFF)
 		manage(fd, flags, name, rule, reasons);
 	errno = saved_errno;
@@ -246,6 +248,16 @@ bool files_give_back_all(void)
 	}
 	errno = saved_errno;
 	return any;
+}
+
+void files_leave(void)
+{
+	int saved_errno = errno;
+
+	atomic_store(&rules, NULL);
+	files_closing_range(0, INT_MAX);
+	claim_leave();
+	errno = saved_errno;
 }
 
 void files_exit(void)

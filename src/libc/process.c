@@ -6,7 +6,9 @@
 #include "libc/export.h"
 #include "libc/process.h"
 
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static void before_fork(void)
@@ -213,6 +215,30 @@ EXPORT void quick_exit(int status)
 		files_exit();
 	real()->quick_exit(status);
 	__builtin_unreachable();
+}
+
+/*
+ * A filter of the program's own allows what the program needs, and that alone: any further call of
+ * ours may fail, or kill.
+ */
+void process_before_seccomp(long mode, long filter)
+{
+	if ((mode == SECCOMP_MODE_STRICT || filter) && !thread_state.vforked)
+		files_leave();
+}
+
+EXPORT int prctl(int option, ...)
+{
+	unsigned long a[4];
+	va_list arguments;
+
+	va_start(arguments, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(arguments, unsigned long);
+	va_end(arguments);
+	if (option == PR_SET_SECCOMP)
+		process_before_seccomp((long)a[0], (long)a[1]);
+	return real()->prctl(option, a[0], a[1], a[2], a[3]);
 }
 
 /* Called by the code below on the way into and out of vfork(2). */

@@ -5,6 +5,12 @@
 /* Registers with pthread_atfork(3). */
 void process_init(void);
 
+/*
+ * The program may be about to forbid itself system calls: prctl(PR_SET_SECCOMP, mode, filter). A
+ * filter of NULL is a question only.
+ */
+void process_before_seccomp(long mode, long filter);
+
 /* Makes a system call that forks. */
 long process_fork_by(long (*call)(long number, const long *a), long number, const long *a);
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -71,7 +72,7 @@ int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 	X(rename) X(renameat) X(renameat2) X(link) X(linkat) \
 	X(mmap) X(ioctl) X(sendfile) X(splice) X(copy_file_range) X(sendmsg) X(sendmmsg) \
 	X(aio_read) X(aio_write) X(aio_fsync) X(lio_listio) \
-	X(syscall) \
+	X(syscall) X(prctl) \
 	X(fork) X(_Fork) X(clone) X(execve) X(execv) X(execvp) X(execvpe) X(fexecve) X(execveat) \
 	X(posix_spawn) X(posix_spawnp) X(posix_spawn_file_actions_adddup2) \
 	X(system) X(popen) X(_exit) X(quick_exit) \

@@ -7,6 +7,7 @@
 #include "libc/process.h"
 
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <sys/syscall.h>
 
 /* A fork: the child runs on a copy of our memory and our descriptors, and returns from here. */
@@ -60,6 +61,16 @@ EXPORT long syscall(long number, ...)
 	case SYS_execveat:
 		return execveat((int)a[0], (const char *)a[1], (char *const *)a[2],
 				(char *const *)a[3], (int)a[4]);
+	case SYS_prctl:
+		if (a[0] == PR_SET_SECCOMP)
+			process_before_seccomp(a[1], a[2]);
+		break;
+	case SYS_seccomp:
+		if (a[0] == SECCOMP_SET_MODE_STRICT)
+			process_before_seccomp(SECCOMP_MODE_STRICT, 0);
+		else if (a[0] == SECCOMP_SET_MODE_FILTER)
+			process_before_seccomp(SECCOMP_MODE_FILTER, a[2]);
+		break;
 	case SYS_io_uring_setup:
 		files_keep_all(KEEP_ASYNC);
 		break;
