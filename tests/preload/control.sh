@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The control interface: a program settles its own file, changes its options, reads its counts.
-# shellcheck disable=SC2034 # for the sourced files
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/run.sh"
 
@@ -14,6 +13,7 @@ without_the_library() {
 	(cd "$SCRATCH" && plain "$PREALLOCATE_BUILDDIR/tests/preload/$1" absent)
 }
 
+# shellcheck disable=SC2034 # run.sh's
 run_options=(--prealloc-size 64k --prealloc-align 4k)
 for program in control control-fixed; do
 	check "$program runs without the library" without_the_library "$program"
