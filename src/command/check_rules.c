@@ -39,6 +39,20 @@ static int load(const char *file, struct rules **rules)
 	return STATUS_FAILED;
 }
 
+static void print_where_no_rule_is(const char *file)
+{
+	const char *config = getenv("PREALLOCATE_CONFIG");
+
+	if (file)
+		printf("There is no rule in %s.\n", file);
+	else if (config && !*config)
+		puts("There is no rule in PREALLOCATE_RULES, and PREALLOCATE_CONFIG says that there is no "
+		     "configuration.");
+	else
+		printf("There is no rule in %s, nor in PREALLOCATE_RULES.\n",
+		       config ? config : SYSCONFDIR "/preallocate.conf");
+}
+
 static int run_check_rules(int argc, char **argv)
 {
 	struct rules *rules = NULL;
@@ -55,7 +69,7 @@ static int run_check_rules(int argc, char **argv)
 	for (size_t i = 0; i < rules_count(rules); i++)
 		print_rule(rules_get(rules, i));
 	if (!status && rules_count(rules) == 0)
-		puts("There is no rule.");
+		print_where_no_rule_is(argv[optind]);
 	rules_free(rules);
 	return status;
 }
@@ -66,8 +80,9 @@ const struct command check_rules_command = {
 	.usage =
 	"Usage: preallocate check-rules [FILE]\n"
 	"\n"
-	"Reads FILE (- is standard input), or without one the configuration and PREALLOCATE_RULES, and\n"
-	"prints each rule with all its options.\n"
+	"Reads FILE (- is standard input) and prints each rule with all its options. Without FILE: the rules\n"
+	"that programs get, from " SYSCONFDIR "/preallocate.conf (or\n"
+	"what PREALLOCATE_CONFIG names), then PREALLOCATE_RULES.\n"
 	"\n"
 	"  -h, --help               print this\n"
 	"\n"

@@ -21,7 +21,12 @@ PREALLOCATE_CONFIG=$SCRATCH/conf PREALLOCATE_RULES='a;b' prints "check-rules: co
 environment" 0 "$rules
 PREALLOCATE_RULES:1: a mode=zero $defaults
 PREALLOCATE_RULES:1: b mode=zero $defaults" check-rules
-prints "no rule" 0 "There is no rule." check-rules
+prints "no rule, and no configuration" 0 "There is no rule in PREALLOCATE_RULES, and \
+PREALLOCATE_CONFIG says that there is no configuration." check-rules
+: >"$SCRATCH/empty"
+prints "no rule in a file" 0 "There is no rule in $SCRATCH/empty." check-rules "$SCRATCH/empty"
+PREALLOCATE_CONFIG=$SCRATCH/empty prints "no rule anywhere" 0 "There is no rule in $SCRATCH/empty, nor \
+in PREALLOCATE_RULES." check-rules
 says "check-rules takes one file" 125 "check-rules takes one file, but got 'b' too" check-rules a b
 printf 'a\nb mode=fast\n' >"$SCRATCH/bad"
 says "a mistake" 1 "$SCRATCH/bad:2: mode=fast: no such mode; write zero, keep or off" \
