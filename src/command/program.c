@@ -85,9 +85,13 @@ int program_find(const char *name, char *path, size_t size)
 {
 	int error;
 
-	if (!strchr(name, '/') && *name)
+	if (!*name) {
+		complain("the command's name is empty; write preallocate run -m '*.log' -- COMMAND");
+		return STATUS_NOT_FOUND;
+	}
+	if (!strchr(name, '/'))
 		return search_path(name, path, size);
-	error = *name ? executable_error(name) : ENOENT;
+	error = executable_error(name);
 	if (!error && (size_t)snprintf(path, size, "%s", name) >= size)
 		error = ENAMETOOLONG;
 	return error ? complain_not_executable(name, error) : 0;

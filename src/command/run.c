@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,24 @@ static int check_rules_given(struct selection *selection)
 	return status;
 }
 
+/* The library writes it when nobody can be told any more that it can't be written. */
+static int check_report(const char *report)
+{
+	int fd;
+
+	if (!report || !strcmp(report, "stderr"))
+		return 0;
+	fd = open(report, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+	if (fd < 0 && errno != ENXIO) {
+		complain("--report=%s: can't be written: %s; name a file that can", report,
+			 strerror(errno));
+		return STATUS_TROUBLE;
+	}
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
 static int export_report(const char *report)
 {
 	/* The program may change its directory before it writes the report. */
@@ -141,6 +160,8 @@ static int run_run(int argc, char **argv)
 	if (!status)
 		status = program_check(path);
 	if (!status)
+		status = check_report(options.report);
+	if (!status)
 		status = export_all(&options);
 	return status ? status : become(path, argv + optind);
 }
@@ -155,7 +176,8 @@ const struct command run_command = {
 	"\n"
 	SELECTION_USAGE
 	"\n"
-	"      --report[=FILE]      at the end, say what was done for each file (default: to stderr)\n"
+	"      --report[=FILE]      say what was done for each file when it is closed, on standard error or\n"
+	"                           at the end of FILE; JSON, a line each, if its name ends in .json\n"
 	"      --log=LEVEL          error, warn, info or debug (default warn)\n"
 	"  -h, --help               print this\n"
 	"\n"

@@ -85,6 +85,10 @@ says "a bad log level" 125 "--log=loud: no such level; write error, warn, info o
 	run -m a --log=loud true
 says "an empty report" 125 "--report=: there is no file name; write --report=FILE, or --report for \
 standard error" run -m a --report= true
+says "a report in no directory" 125 "--report=$SCRATCH/none/r: can't be written: No such file or \
+directory; name a file that can" run -m a --report="$SCRATCH/none/r" true
+says "a directory as report" 125 "--report=$SCRATCH: can't be written: Is a directory; name a file that \
+can" run -m a --report="$SCRATCH" true
 # shellcheck disable=SC2046
 says "an option given 40 times" 125 "--prealloc-size is given too often; once is enough" \
 	run $(printf -- '--prealloc-size=128M %.0s' {1..40}) -m a true
@@ -107,7 +111,8 @@ says "a command that isn't in PATH" 127 \
 	run -m x no-such-command
 says "a path that isn't there" 127 "$SCRATCH/none: no such command; check its spelling" \
 	run -m x "$SCRATCH/none"
-says "an empty command" 127 ": no such command; check its spelling" run -m x ''
+says "an empty command" 127 "the command's name is empty; write preallocate run -m '*.log' -- COMMAND" \
+	run -m x ''
 says "a directory" 126 "$SCRATCH: can't be executed: Is a directory" run -m x "$SCRATCH"
 says "a file without execute permission" 126 "$SCRATCH/conf: can't be executed: Permission denied; \
 see its mode and its directory's" run -m x "$SCRATCH/conf"
