@@ -22,6 +22,8 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
+#define PROBLEM_MAX 80
+
 struct settled {
 	struct stat before;
 	struct stat after;
@@ -52,13 +54,27 @@ static int settle(const char *path, struct settled *settled)
 	return result;
 }
 
+/* *reason: "", or what the kernel says. */
+static void explain(const struct settled *settled, int error, char problem[static PROBLEM_MAX],
+		    const char **reason)
+{
+	if (error == -EINVAL && !S_ISREG(settled->before.st_mode)) {
+		snprintf(problem, PROBLEM_MAX, "is %s; only regular files can be settled",
+			 file_type_name(settled->before.st_mode));
+		*reason = "";
+	} else {
+		snprintf(problem, PROBLEM_MAX, "can't be opened");
+		*reason = strerror(-error);
+	}
+}
+
 static void complain_about(const char *path, const struct settled *settled, int error)
 {
-	if (error == -EINVAL && !S_ISREG(settled->before.st_mode))
-		complain("%s: is %s; only regular files can be settled", path,
-			 file_type_name(settled->before.st_mode));
-	else
-		complain("%s: can't be opened: %s", path, strerror(-error));
+	char problem[PROBLEM_MAX];
+	const char *reason;
+
+	explain(settled, error, problem, &reason);
+	complain("%s: %s%s%s", path, problem, *reason ? ": " : "", reason);
 }
 
 static void print_text(const char *path, const struct settled *settled, bool verbose)
@@ -80,10 +96,16 @@ static void print_text(const char *path, const struct settled *settled, bool ver
 
 static void print_json(const char *path, const struct settled *settled, int error)
 {
+	char problem[PROBLEM_MAX];
+	const char *reason;
+
 	json_object_begin();
 	json_string("path", path);
 	if (error) {
-		json_string("error", strerror(-error));
+		explain(settled, error, problem, &reason);
+		json_string("error", problem);
+		if (*reason)
+			json_string("reason", reason);
 	} else {
 		json_number("size_before", settled->before.st_size);
 		json_number("size", settled->after.st_size);
@@ -143,8 +165,9 @@ const struct command settle_command = {
 	.usage =
 	"Usage: preallocate settle [OPTION...] PATH...\n"
 	"\n"
-	"Makes whoever holds PATH extended give its preallocation back, and waits for it. The file is\n"
-	"then left as it is for a while. Says which files had been extended.\n"
+	"Makes whoever holds PATH extended give its preallocation back, and waits for it. The program then\n"
+	"leaves the file alone for a second, longer if it was opened before. Says which files had been\n"
+	"extended.\n"
 	"\n"
 	"  -v, --verbose            name every file, and the time that it took\n"
 	"      --json               print JSON\n"

@@ -18,10 +18,13 @@ says "settle a pipe, without waiting for its writer" 1 \
 	"fifo: is a pipe; only regular files can be settled" settle fifo
 says "settle nothing" 1 "none: can't be opened: No such file or directory" settle none
 prints "settle goes on behind a failure" 1 "" settle none plain
+is "settle --json, a directory" "$("$PREALLOCATE" settle --json dir 2>/dev/null)" '[
+  {"path": "dir", "error": "is a directory; only regular files can be settled"}
+]'
 is "settle --json" "$("$PREALLOCATE" settle --json plain none 2>/dev/null |
 	sed 's/"waited_ns": [0-9]*/"waited_ns": N/')" '[
   {"path": "plain", "size_before": 6, "size": 6, "waited_ns": N},
-  {"path": "none", "error": "No such file or directory"}
+  {"path": "none", "error": "can'"'"'t be opened", "reason": "No such file or directory"}
 ]'
 # Not UTF-8: alone, in the middle, overlong, a surrogate, above U+10FFFF, cut off.
 cat >names.py <<'END'
