@@ -143,6 +143,10 @@ static void judge(struct verdict *verdict, const struct rules *rules)
 	bool exists = stat(verdict->path, &status) == 0;
 	int result = resolve(verdict);
 
+	if (!*verdict->path) {
+		decide(verdict, RULE_MODE_OFF, "the path is empty");
+		return;
+	}
 	if (result) {
 		decide(verdict, RULE_MODE_OFF, "can't be resolved: %s", strerror(-result));
 		return;
