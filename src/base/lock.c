@@ -85,6 +85,7 @@ void owner_hold(struct owner_hold *hold, owner_lock *lock)
 {
 	hold->lock = lock;
 	hold->suspended = false;
+	hold->known = false;
 	hold->outer = thread_state.held;
 	atomic_signal_fence(memory_order_seq_cst); /* a handler finds it whole */
 	thread_state.held = hold;
@@ -100,16 +101,21 @@ void owner_suspend_all(void)
 	if (thread_state.suspended++ > 0)
 		return;
 	for (struct owner_hold *hold = thread_state.held; hold; hold = hold->outer)
-		hold->suspended = owner_suspend(hold->lock, thread_id());
+		if (owner_suspend(hold->lock, thread_id()))
+			hold->suspended = true;
 }
 
 void owner_resume_all(void)
 {
-	if (--thread_state.suspended > 0)
+	if (thread_state.suspended == 0 || --thread_state.suspended > 0)
 		return;
 	for (struct owner_hold *hold = thread_state.held; hold; hold = hold->outer) {
+		if (!hold->suspended)
+			continue;
 		/* Taken over: what the new owner does to the file must be over before we go on. */
-		if (hold->suspended && !owner_resume(hold->lock, thread_id()))
+		if (owner_resume(hold->lock, thread_id()))
+			hold->suspended = false;
+		else
 			while (owner_of(hold->lock) != 0 && owner_of(hold->lock) != thread_id())
 				owner_wait(hold->lock, 1000000);
 	}
@@ -136,10 +142,17 @@ void gate_enter(struct gate *gate, struct gate_pass *pass)
 
 void gate_leave(struct gate *gate, const struct gate_pass *pass)
 {
+	uint32_t seen = atomic_load(&gate->word);
+
 	if (pass->inside_already)
 		return;
 	thread_state.in_gate = pass->outer;
-	if (atomic_fetch_sub(&gate->word, 1) == (GATE_CLOSING | 1))
+	/* Not below nobody: a fork's child, or the next user of the description, begins with none. */
+	do {
+		if ((seen & ~GATE_CLOSING) == 0)
+			return;
+	} while (!atomic_compare_exchange_weak(&gate->word, &seen, seen - 1));
+	if (seen == (GATE_CLOSING | 1))
 		futex_wake_all(&gate->word, FUTEX_PRIVATE_FLAG);
 }
 

@@ -60,7 +60,8 @@ bool owner_take_over(owner_lock *lock, uint32_t from, uint32_t to, bool only_sus
  */
 struct owner_hold {
 	owner_lock *lock;
-	bool suspended;
+	bool suspended;	/* until it is resumed: for ever, if it was taken over */
+	bool known;	/* whoever took the lock over needn't hear of it any more */
 	struct owner_hold *outer;
 };
 

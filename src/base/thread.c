@@ -38,10 +38,20 @@ int cancel_disable(void)
 	int saved;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &saved);
+	if (saved == PTHREAD_CANCEL_ENABLE)
+		thread_state.cancel_held = true;
 	return saved;
 }
 
 void cancel_restore(int saved)
 {
+	if (saved == PTHREAD_CANCEL_ENABLE)
+		thread_state.cancel_held = false;
 	pthread_setcancelstate(saved, NULL);
+}
+
+void cancel_release(void)
+{
+	if (thread_state.cancel_held)
+		cancel_restore(PTHREAD_CANCEL_ENABLE);
 }

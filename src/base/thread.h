@@ -14,6 +14,7 @@ struct thread_state {
 	unsigned int suspended;	 /* how many nested owner_suspend_all are open */
 	unsigned int barred;	 /* how many share_begin of this thread hold the bar */
 	int next_watch;		 /* 1 + the watch of the fork that is under way; 0: none */
+	bool cancel_held;	 /* cancellation was enabled, and is held back by cancel_disable */
 	bool vforked;		 /* a vfork child is running on this thread's stack and state */
 	bool pid_follows;	 /* inside our fork wrapper, which will know the child's pid */
 };
@@ -39,5 +40,8 @@ void signals_restore(const sigset_t *saved);
  */
 int cancel_disable(void);
 void cancel_restore(int saved);
+
+/* In the place of all cancel_restore that won't come any more. */
+void cancel_release(void);
 
 #endif

@@ -54,6 +54,10 @@ void files_check_guardian(void);
 /* The same for one description, which nobody claims meanwhile. */
 void files_settle_lost(struct description *description, int fd);
 
+/* --- jump.c --- */
+/* Before a longjmp: gives up what this thread's frames hold, which may be left by it. */
+void files_before_jump(void);
+
 /* --- write.c, read.c --- */
 ssize_t files_write(struct description *description, struct transfer *transfer);
 ssize_t files_read(struct description *description, struct transfer *transfer);

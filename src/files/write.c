@@ -45,7 +45,7 @@ bool slot_unlock(struct claim_slot *slot, struct owner_hold *hold)
 {
 	bool ours = slot_let_go(slot, hold);
 
-	if (!ours)
+	if (!ours && !hold->known)
 		atomic_fetch_sub(&slot->robbed, 1);
 	return ours;
 }
@@ -299,7 +299,8 @@ static bool write_extended(struct description *description, struct claim_slot *s
 	if (!slot_let_go(slot, &hold)) {
 		if (ret == 0)
 			write_again(description, slot, transfer, place.start, *result);
-		atomic_fetch_sub(&slot->robbed, 1);
+		if (!hold.known)
+			atomic_fetch_sub(&slot->robbed, 1);
 	}
 	return true;
 }

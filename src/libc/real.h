@@ -8,6 +8,7 @@
 
 #include <aio.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -50,6 +51,7 @@ int __fprintf_chk(FILE *stream, int flag, const char *format, ...);
 int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list arguments);
 int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
 int __dprintf_chk(int fd, int flag, const char *format, ...);
+void __longjmp_chk(struct __jmp_buf_tag environment[1], int value) __attribute__((noreturn));
 int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 /*
  * Only what libc has: dlsym calls malloc for the message of a symbol that isn't there, and a malloc
@@ -72,7 +74,7 @@ int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 	X(rename) X(renameat) X(renameat2) X(link) X(linkat) \
 	X(mmap) X(ioctl) X(sendfile) X(splice) X(copy_file_range) X(sendmsg) X(sendmmsg) \
 	X(aio_read) X(aio_write) X(aio_fsync) X(lio_listio) \
-	X(syscall) X(prctl) \
+	X(syscall) X(prctl) X(longjmp) X(_longjmp) X(siglongjmp) X(__longjmp_chk) \
 	X(fork) X(_Fork) X(clone) X(execve) X(execv) X(execvp) X(execvpe) X(fexecve) X(execveat) \
 	X(posix_spawn) X(posix_spawnp) X(posix_spawn_file_actions_adddup2) \
 	X(system) X(popen) X(_exit) X(quick_exit) \
