@@ -106,7 +106,7 @@ PREALLOCATE_RULES='a;b mode=fast' says "a mistake in the inherited rules" 125 \
 	"PREALLOCATE_RULES:1: mode=fast: no such mode; write zero, keep or off" run -m a true
 
 # Programs that can't be started.
-says "a command that isn't in PATH" 127 \
+PATH=/bin:/usr/bin says "a command that isn't in PATH" 127 \
 	"no-such-command: no such command in PATH; check its spelling or give its path" \
 	run -m x no-such-command
 says "a path that isn't there" 127 "$SCRATCH/none: no such command; check its spelling" \
