@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -16,8 +17,10 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t value, int flag, int64_t
 {
 	struct timespec timeout = {.tv_sec = timeout_ns / 1000000000,
 				   .tv_nsec = timeout_ns % 1000000000};
+	int saved_errno = errno;
 
 	syscall(SYS_futex, word, FUTEX_WAIT | flag, value, timeout_ns ? &timeout : NULL, NULL, 0);
+	errno = saved_errno;
 }
 
 static void futex_wake_all(_Atomic uint32_t *word, int flag)

@@ -24,6 +24,9 @@ bool slot_lock(struct claim_slot *slot, struct owner_hold *hold);
 /* False: the lock had been taken over. */
 bool slot_unlock(struct claim_slot *slot, struct owner_hold *hold);
 
+/* Takes the lock from a thread that sleeps in a signal handler, by settling. */
+void slot_free_from_handler(struct claim_slot *slot);
+
 void slot_wait_wanted(struct claim_slot *slot);
 
 /* An even sequence number of the slot: waits while the guardian changes the file's size. */

@@ -17,17 +17,25 @@
 bool slot_lock(struct claim_slot *slot, struct owner_hold *hold)
 {
 	uint32_t me = thread_id();
+	int64_t since;
 
 	if (owner_of(&slot->lock) == me)
 		return false;
 	/* First: a signal handler that comes between the two must find it among what is held. */
 	owner_hold(hold, &slot->lock);
+	if (!atomic_load(&slot->wanted) && owner_trylock(&slot->lock, me))
+		return true;
+	since = clock_now();
 	while (atomic_load(&slot->wanted) || !owner_trylock(&slot->lock, me)) {
 		if (atomic_load(&slot->wanted) && owner_of(&slot->lock) == 0)
 			slot_wait_wanted(slot);
 		else
 			owner_wait(&slot->lock, LOCK_PATIENCE);
 		files_check_guardian();
+		if (clock_now() - since > LOCK_PATIENCE) {
+			slot_free_from_handler(slot);
+			since = clock_now();
+		}
 	}
 	return true;
 }
