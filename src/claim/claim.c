@@ -91,13 +91,14 @@ static void question_end(struct question *question)
 	errno = question->saved_errno;
 }
 
-int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *request)
+int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *request,
+	       unsigned int bars)
 {
 	struct question question;
 	int ret = 0;
 
 	question_begin(&question);
-	if (session.barred || session.lost)
+	if (session.barred || session.bars != bars || session.lost)
 		ret = -EBUSY;
 	else if (!session.shared)
 		ret = session_start();
@@ -163,6 +164,7 @@ void claim_bar(void)
 
 	question_begin(&question);
 	session.barred++;
+	session.bars++;
 	ask_all(CLAIM_SETTLE_ALL);
 	question_end(&question);
 }
@@ -170,6 +172,11 @@ void claim_bar(void)
 bool claim_is_barred(void)
 {
 	return atomic_load(&session.barred) > 0;
+}
+
+unsigned int claim_bars(void)
+{
+	return atomic_load(&session.bars);
 }
 
 void claim_unbar(void)

@@ -18,9 +18,12 @@ void claim_init(const char *guardian_path);
 /*
  * Takes the claim on the description behind fd and extends the file for a write of [offset, end).
  * *slot is filled in at the first time and is then the description's until claim_slot_free.
- * request: all but verb and slot. -EBUSY: barred (see claim_bar).
+ * request: all but verb and slot. bars: what claim_bars said before the caller made sure that
+ * nothing is barred, and that the description is this process's alone. -EBUSY: barred (see
+ * claim_bar), now or since then.
  */
-int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *request);
+int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *request,
+	       unsigned int bars);
 
 /* Extends a claimed file further. On any error the file has been settled. */
 int claim_extend(struct claim_slot *slot, struct claim_request *request);
@@ -39,6 +42,7 @@ bool claim_slot_is_current(const struct claim_slot *slot);
 void claim_bar(void);
 void claim_unbar(void);
 bool claim_is_barred(void);
+unsigned int claim_bars(void);
 
 /* Settles everything and sends the guardian away. */
 void claim_leave(void);

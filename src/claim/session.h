@@ -20,6 +20,7 @@ struct session {
 	ino_t socket_inode;	     /* of sockfs: never used anew */
 	unsigned int failures;
 	_Atomic unsigned int barred;
+	_Atomic unsigned int bars; /* how often there was one */
 	_Atomic bool lost; /* a guardian ended, and claim_guardian_was_lost hasn't told yet */
 	char guardian_path[4096];
 	uint64_t used[CLAIM_SLOTS / 64]; /* a bit for each slot of shared */

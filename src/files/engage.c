@@ -189,10 +189,15 @@ static void engage_locked(struct description *description, const struct transfer
 	struct claim_request request;
 	struct statfs fs;
 	struct stat st;
+	unsigned int bars = claim_bars();
 	int64_t start = transfer->offset;
 	int64_t end;
 	int ret;
 
+	/* Looked at once more: mapped, or shared with a child, since engage_is_due. */
+	if (claim_is_barred() || (atomic_load(&description->reasons) & KEEP_FOREVER) ||
+	    !description_is_exclusive(description))
+		return;
 	if (slot_is_extended(atomic_load(&description->slot)) ||
 	    sys.fstat(transfer->fd, &st) < 0)
 		return;
@@ -210,7 +215,7 @@ static void engage_locked(struct description *description, const struct transfer
 	}
 	description->at_end = false;
 	fill_request(description, &request, start, end);
-	ret = claim_take(&description->slot, transfer->fd, &request);
+	ret = claim_take(&description->slot, transfer->fd, &request, bars);
 	if (ret < 0) {
 		if (ret == -EPIPE)
 			files_settle_lost(description, transfer->fd);

@@ -191,6 +191,7 @@ void files_closing_range(unsigned int first, unsigned int last)
 void files_duplicated(int from, int to)
 {
 	struct description *description, *was;
+	struct plain plain;
 
 	if (from == to)
 		return;
@@ -203,8 +204,8 @@ void files_duplicated(int from, int to)
 		/* An alias that we can't follow: as if another process had it. */
 		share_description(description);
 	if (is_standard_stream(to)) {
-		atomic_fetch_or(&description->reasons, KEEP_STREAM);
-		description_settle(description);
+		plain_begin(&plain, to, KEEP_STREAM);
+		plain_end(&plain);
 	}
 }
 
@@ -216,6 +217,8 @@ void files_keep_all(uint32_t reasons)
 	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1))
 		if ((description = table_get(fd)))
 			keep_give_back(description, fd);
+	/* Barred: one may be just about to be extended. */
+	claim_bar();
 	atomic_fetch_or(&reasons_of_all, reasons);
 	for (size_t i = 0; description_at(i, &description); i++) {
 		if (description) {
@@ -223,6 +226,7 @@ void files_keep_all(uint32_t reasons)
 			description_settle(description);
 		}
 	}
+	claim_unbar();
 }
 
 bool files_give_back_all(void)

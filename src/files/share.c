@@ -209,8 +209,11 @@ void share_in_child(void)
 
 void share_description(struct description *description)
 {
-	description_settle(description);
+	/* Barred: it may be just about to be extended. */
+	claim_bar();
 	mark(description, 0);
+	claim_unbar();
+	description_settle(description);
 	if (mine)
 		atomic_store(mine, true);
 }
