@@ -64,6 +64,11 @@ file_is_sound() {
 	redis-check-aof "$MNT"/appendonlydir/*.manifest
 }
 
+# redis opens it O_WRONLY: on tmpfs such a file's tail can't be proved empty, so it works in keep.
+extends() { # TYPE MODE
+	[ "$2" = zero ] && [ "$1" != tmpfs ]
+}
+
 survive() {
 	local type=$1 mode before
 
@@ -74,13 +79,15 @@ survive() {
 		}
 		check "$type, $mode: redis-benchmark" load 1000
 		cli set settled no >/dev/null
-		[ "$mode" != zero ] || check_extended "$type: the append-only file is extended" \
+		extends "$type" "$mode" &&
+			check_extended "$type: the append-only file is extended" \
 			"$(growing_file)" "$(written)"
 		cli bgsave >/dev/null
 		check "$type, $mode: writes while BGSAVE's child runs" load 500
 		check "$type, $mode: the child ends" wait_until 20 no_child
 		load 300 >/dev/null
-		[ "$mode" != zero ] || check_extended "$type: extended again after the child" \
+		extends "$type" "$mode" &&
+			check_extended "$type: extended again after the child" \
 			"$(growing_file)" "$(written)"
 		cli bgrewriteaof >/dev/null
 		check "$type, $mode: writes while BGREWRITEAOF runs" load 500
