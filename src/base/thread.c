@@ -45,9 +45,9 @@ int cancel_disable(void)
 
 void cancel_restore(int saved)
 {
+	pthread_setcancelstate(saved, NULL);
 	if (saved == PTHREAD_CANCEL_ENABLE)
 		thread_state.cancel_held = false;
-	pthread_setcancelstate(saved, NULL);
 }
 
 void cancel_release(void)

@@ -237,6 +237,9 @@ bool engage_take(struct description *description, const struct transfer *transfe
 	if (gate_close(&description->gate, GATE_PATIENCE)) {
 		engage_locked(description, transfer);
 		gate_open(&description->gate);
+	} else {
+		/* Somebody stays inside: waiting for him at every append would be the slower way. */
+		atomic_store(&description->retry_at, clock_now() + 100 * GATE_PATIENCE);
 	}
 	signals_restore(&saved);
 	errno = saved_errno;

@@ -33,12 +33,13 @@ void files_before_jump(void)
 {
 	struct gate *gate = (struct gate *)thread_state.in_gate;
 
-	if (thread_state.vforked || (!thread_state.held && !gate && !thread_state.cancel_held))
+	if (thread_state.vforked)
 		return;
+	/* First: what asks the guardian suspends by itself. */
+	thread_state.suspended = 0;
 	for (struct owner_hold *hold = thread_state.held; hold; hold = hold->outer)
 		give_up(hold);
 	thread_state.held = NULL;
-	thread_state.suspended = 0;
 	if (gate)
 		gate_leave(gate, &(struct gate_pass){.inside_already = false});
 	cancel_release();
