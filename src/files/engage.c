@@ -21,6 +21,7 @@
 #define SHORTEST_PAUSE NS_PER_S
 #define LONGEST_PAUSE (60 * NS_PER_S)
 #define GATE_PATIENCE NS_PER_MS
+#define SETTLES_WITHOUT_SPACE 8
 
 void slot_wait_wanted(struct claim_slot *slot)
 {
@@ -208,8 +209,17 @@ static void engage_locked(struct description *description, const struct transfer
 	if (start < 0 || __builtin_add_overflow(start, (int64_t)transfer->bytes, &end))
 		return;
 	/* Before a guardian is started for it: /proc has regular files, too. */
-	if (description->options.exclusive == RULE_EXCLUSIVE_LEASE &&
-	    (fstatfs(transfer->fd, &fs) < 0 || !lease_is_trusted(&fs))) {
+	if (fstatfs(transfer->fd, &fs) < 0 ||
+	    (description->options.exclusive == RULE_EXCLUSIVE_LEASE && !lease_is_trusted(&fs))) {
+		note_refusal(description, -EOPNOTSUPP);
+		return;
+	}
+	/*
+	 * On btrfs every settle leaves an extent of prealloc_align behind of which little is used,
+	 * and none of it comes back: no more than a few for an open file.
+	 */
+	if (!space_is_freed_by_cut(&fs) &&
+	    atomic_load(&atomic_load(&description->slot)->settles) >= SETTLES_WITHOUT_SPACE) {
 		note_refusal(description, -EOPNOTSUPP);
 		return;
 	}
