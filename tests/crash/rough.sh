@@ -13,8 +13,6 @@
 
 [ -n "${PREALLOCATE_TEST_NAMESPACE:-}" ] || skip_all "a process namespace needs root"
 ROUNDS=${PREALLOCATE_TEST_ROUNDS:-3}
-# shellcheck disable=SC2034 # filesystems.sh's: who jumps 300 times writes a GiB or more meanwhile
-filesystem_size=8G
 # shellcheck disable=SC2034 # run.sh's
 run_options=(--prealloc-size 4M)
 
