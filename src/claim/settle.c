@@ -42,7 +42,13 @@ static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
 {
 	const struct claimed *claimed = file;
 
-	return tail_data_end(claimed->fd, claimed->readable, data_end, file_end);
+	int64_t from = claimed->uncounted_end > data_end ? claimed->uncounted_end : data_end;
+	int64_t used;
+
+	if (from > file_end)
+		return data_end;
+	used = tail_data_end(claimed->fd, claimed->readable, from, file_end);
+	return used > from || used < 0 ? used : data_end;
 }
 
 static int64_t op_headroom(void *file)
@@ -180,6 +186,7 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 		restore_program_keep(claimed, atomic_load(&slot->positions.data_end));
 		restore_times(claimed, &before);
 	}
+	claimed->uncounted_end = 0;
 	set_append(claimed, true);
 	atomic_store(&slot->robbed_end, atomic_load(&slot->positions.data_end));
 	atomic_fetch_add(&slot->covered, (uint64_t)covered);
@@ -202,8 +209,8 @@ void claimed_abandon(struct claimed *claimed)
 /*
  * f_pos moves when the write is done, by what it wrote (vfs_write), and a stopped or dying thread
  * stops only on its way out of the kernel: the offset of a write(2) is exact. For a pwrite the
- * bytes have to tell. Where we can't read them, the append counts as done, which is by far the
- * likelier (the thread would have to be stopped within the few instructions before the call).
+ * bytes have to tell. Where we can't read them it counts as not done: were it counted and had not
+ * begun, others would see zeroes that nobody wrote.
  */
 void claimed_catch_up(struct claimed *claimed)
 {
@@ -219,7 +226,10 @@ void claimed_catch_up(struct claimed *claimed)
 			done = end;
 		break;
 	case INTENT_AT_OFFSET:
-		done = claimed->readable ? tail_data_end(claimed->fd, true, start, end) : end;
+		if (claimed->readable)
+			done = tail_data_end(claimed->fd, true, start, end);
+		else
+			claimed->uncounted_end = end;
 		break;
 	default:
 		return;

@@ -16,6 +16,8 @@ struct claimed {
 	uint32_t min_free; /* percent */
 	struct filter_options options;
 	struct claim_slot *slot;
+	/* Between claimed_catch_up and the settle: bytes of an append that didn't count end here. */
+	int64_t uncounted_end;
 };
 
 /*
@@ -42,8 +44,9 @@ struct statfs;
 int64_t space_headroom(const struct statfs *space, uint32_t min_free);
 
 /*
- * The lock was taken over from a dead or stopped owner: counts what its append has already
- * written, so that the settle keeps it.
+ * The lock was taken over from a dead or stopped owner, in whose append no call has returned to the
+ * program: counts what is known to be written, so that the settle keeps it. The rest goes with the
+ * tail; should the owner go on, it writes it again (files_write).
  */
 void claimed_catch_up(struct claimed *claimed);
 

@@ -79,19 +79,27 @@ static void note_late(struct claim_slot *slot, int64_t end)
 		slot_unlock(slot, &hold);
 }
 
+struct place {
+	bool append;
+	int64_t start, end;
+	off_t moved_from; /* >= 0: the offset before it was set to data_end */
+};
+
 /*
  * The guardian took the lock over while this thread stood still inside its append. Had the write
- * not begun, it was made on an ordinary file; had it ended, the guardian has kept its bytes. Only
- * a thread continued in the very moment between the guardian's proof and its cut can have lost
- * some: those are written again.
+ * not begun, it was made on an ordinary file; had it ended, the guardian has kept its bytes, unless
+ * it couldn't tell (a pwrite that can't be read back), or the thread was continued in the very
+ * moment between the guardian's proof and its cut: those are written again. The call hasn't
+ * returned, so whatever others have written there meanwhile came before it, and a pwrite is made
+ * again as a whole; of an append only what is missing at the end.
  */
 static void write_again(struct description *description, struct claim_slot *slot,
-			const struct transfer *transfer, int64_t start, ssize_t written)
+			const struct transfer *transfer, const struct place *place, ssize_t written)
 {
 	struct stat st;
-	int64_t end = start + written;
+	int64_t start = place->start, end = start + written;
 	const struct iovec *iov = transfer->iov;
-	size_t skip;
+	size_t skip = 0;
 
 	if (written <= 0)
 		return;
@@ -102,9 +110,11 @@ static void write_again(struct description *description, struct claim_slot *slot
 	/* What the settle has kept, somebody else may have cut since. */
 	if (atomic_load(&slot->robbed_end) >= end)
 		return;
-	if (sys.fstat(transfer->fd, &st) < 0 || st.st_size >= end)
-		return;
-	skip = st.st_size > start ? (size_t)(st.st_size - start) : 0;
+	if (!transfer->at_offset || place->append) {
+		if (sys.fstat(transfer->fd, &st) < 0 || st.st_size >= end)
+			return;
+		skip = st.st_size > start ? (size_t)(st.st_size - start) : 0;
+	}
 	for (size_t at = 0; (int64_t)(start + (int64_t)at) < end; iov++) {
 		struct iovec part = *iov;
 		size_t from = skip > at ? skip - at : 0;
@@ -150,12 +160,6 @@ static ssize_t write_nested(struct description *description, struct claim_slot *
 	}
 	return written;
 }
-
-struct place {
-	bool append;
-	int64_t start, end;
-	off_t moved_from; /* >= 0: the offset before it was set to data_end */
-};
 
 /* Where this write goes, in an extended file under its lock. */
 static int find_place(struct description *description, struct claim_slot *slot,
@@ -282,7 +286,9 @@ static bool write_extended(struct description *description, struct claim_slot *s
 		engage_extend(description, slot, place.start, place.end);
 		return false;
 	}
-	if (ret == 0 && place.start - atomic_load(&slot->positions.data_end) > max_gap) {
+	/* Append by pwrite, not to be read back: were it interrupted, nothing would tell how far. */
+	if (ret == 0 && (place.start - atomic_load(&slot->positions.data_end) > max_gap ||
+			 (place.append && transfer->at_offset && !description->readable))) {
 		slot_unlock(slot, &hold);
 		engage_pause(description, KEEP_FAILED);
 		description_settle(description);
@@ -306,7 +312,7 @@ static bool write_extended(struct description *description, struct claim_slot *s
 	announce(slot, INTENT_NONE, 0, 0);
 	if (!slot_let_go(slot, &hold)) {
 		if (ret == 0)
-			write_again(description, slot, transfer, place.start, *result);
+			write_again(description, slot, transfer, &place, *result);
 		if (!hold.known)
 			atomic_fetch_sub(&slot->robbed, 1);
 	}

@@ -7,6 +7,7 @@
  *	-m METHOD	write, append (O_APPEND), writev, pwrite or pwritev2
  *	-t THREADS	write, append and writev only; they share one descriptor
  *	-w WRITER	number of the first thread's writer
+ *	-o		open FILE for writing only
  *	-F FD		append through this inherited descriptor instead of opening FILE
  *	-y		fdatasync after each record
  *	-d USEC		pause after each record
@@ -36,11 +37,11 @@ static struct {
 	uint64_t count;
 	enum method method;
 	unsigned threads, first_writer;
-	int fd, sync;
+	int fd, sync, access;
 	useconds_t pause, end_after;
 	const char *ending, *checker, *ack_path, *path;
 	struct acknowledged *ack;
-} the = { .count = 1000, .threads = 1, .fd = -1, .ending = "close" };
+} the = { .count = 1000, .threads = 1, .fd = -1, .access = O_RDWR, .ending = "close" };
 
 static ssize_t record_write(const char *record, size_t length, off_t at)
 {
@@ -139,7 +140,7 @@ static void parse(int argc, char **argv)
 	unsigned shortest = 100, longest = 0;
 	int option;
 
-	while ((option = getopt(argc, argv, "n:s:m:t:w:F:yd:e:k:x:")) != -1) {
+	while ((option = getopt(argc, argv, "n:s:m:t:w:oF:yd:e:k:x:")) != -1) {
 		switch (option) {
 		case 'n': the.count = strtoull(optarg, NULL, 10); break;
 		case 's': sscanf(optarg, "%u-%u", &shortest, &longest); break;
@@ -151,6 +152,7 @@ static void parse(int argc, char **argv)
 			break;
 		case 't': the.threads = (unsigned)atoi(optarg); break;
 		case 'w': the.first_writer = (unsigned)atoi(optarg); break;
+		case 'o': the.access = O_WRONLY; break;
 		case 'F': the.fd = atoi(optarg); break;
 		case 'y': the.sync = 1; break;
 		case 'd': the.pause = (useconds_t)atoi(optarg); break;
@@ -184,7 +186,7 @@ int main(int argc, char **argv)
 	if (the.fd < 0) {
 		int append_flag = the.method == APPEND ? O_APPEND : 0;
 
-		the.fd = open(the.path, O_RDWR | O_CREAT | append_flag, 0666);
+		the.fd = open(the.path, the.access | O_CREAT | append_flag, 0666);
 		if (the.fd < 0)
 			err(98, "%s", the.path);
 		if (!append_flag && lseek(the.fd, 0, SEEK_END) < 0)

@@ -388,8 +388,11 @@ static void an_interrupted_append_is_caught_up_with(void **state)
 	catch_up(INTENT_AT_OFFSET, end, end + 7, 0, true, 0, end);
 	catch_up(INTENT_AT_OFFSET, end, end + 7, 0, true, 3, end + 3);
 	catch_up(INTENT_AT_OFFSET, end, end + 7, 0, true, 7, end + 7);
-	/* Not to be read: it counts as done. */
-	catch_up(INTENT_AT_OFFSET, end, end + 7, 0, false, 7, end + 7);
+	/* Not to be read: it doesn't count, be it written or not, nor for somebody else's. */
+	catch_up(INTENT_AT_OFFSET, end, end + 7, 0, false, 7, end);
+	catch_up(INTENT_AT_OFFSET, end, end + 7, 0, false, 0, end);
+	catch_up(INTENT_AT_OFFSET, end, end + 3 * 4096, 0, false, 2 * 4096, end);
+	catch_up(INTENT_AT_OFFSET, end, end + 2 * MIB, 0, false, 7, end);
 	/* A write that begins inside the data, and one that ends there. */
 	catch_up(INTENT_AT_OFFSET, end - 3, end + 4, 0, true, 7, end + 4);
 	catch_up(INTENT_AT_OFFSET, end - 3, end, 0, true, 3, end);
