@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2154 # what the sourced files set
+# A program stopped in the very moment before, and after, the system call of its append: what a
+# neighbour sees meanwhile, and what is there when it has gone on.
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/filesystems.sh"
+. "$(dirname "$0")/../lib/run.sh"
+
+# shellcheck disable=SC2034 # run.sh's
+run_options=(--prealloc-size 4M)
+
+# SIDE METHOD APPENDED, and what is seen and left, as without the library.
+cases() {
+	cat <<-END
+		entry write 0 o640 o640n64
+		entry append 0 o640 o640n64
+		entry pwrite 0 o640 o640n64
+		entry pwrite-only 0 o640 o640n64
+		entry pwrite-append 0 o640 o640n64
+		entry pwrite-append-only 0 o640 o640n64
+		entry write 100 o640 o640n64b36
+		entry append 100 o640 o640b100n64
+		entry pwrite 100 o640 o640n64b36
+		entry pwrite-only 100 o640 o640n64b36
+		entry pwrite-append 100 o640 o640b100n64
+		entry pwrite-append-only 100 o640 o640b100n64
+		exit write 0 o640n64 o640n64
+		exit append 0 o640n64 o640n64
+		exit pwrite 0 o640n64 o640n64
+		exit pwrite-only 0 o640n64 o640n64
+		exit pwrite-append 0 o640n64 o640n64
+		exit pwrite-append-only 0 o640n64 o640n64
+		exit write 100 o640n64 o640n64b100
+		exit append 100 o640n64 o640n64b100
+		exit pwrite 100 o640n64 o640n64b100
+		exit pwrite-only 100 o640n64 o640n64b100
+		exit pwrite-append 100 o640n64 o640n64b100
+		exit pwrite-append-only 100 o640n64 o640n64b100
+	END
+}
+
+# Its bytes can't be read back, so the append counts only when the call returns: after the
+# neighbour's, which it has come before without the library. Nothing tells the two orders apart.
+later() {
+	case $* in
+	"exit pwrite-only 0") echo o640 o640n64 ;;
+	"exit pwrite-only 100") echo o640 o640n64b36 ;;
+	*) false ;;
+	esac
+}
+
+interrupted() { # SIDE METHOD APPENDED [COMMAND...]
+	local side=$1 method=$2 bytes=$3 file=$MNT/interrupted.data
+	shift 3
+
+	rm -f "$file"
+	timeout 60 "$HELPERS/interrupted" "$side" "$method" "$bytes" "$file" "$@" 2>&1 |
+		sed 's/^seen //;s/^final //' | paste -sd ' '
+}
+
+stopped_in_a_call() { # TYPE
+	local side method bytes seen final prefix got wanted
+
+	set_prefix zero '*.data'
+	while read -r side method bytes seen final; do
+		is "$1: plain: $side of $method, $bytes bytes of a neighbour" \
+			"$(interrupted "$side" "$method" "$bytes")" "$seen $final"
+		wanted="$seen $final"
+		got=$(interrupted "$side" "$method" "$bytes" "${prefix[@]}")
+		[ "$got" != "$(later "$side" "$method" "$bytes")" ] || wanted=$got
+		is "$1: $side of $method, $bytes bytes of a neighbour" "$got" "$wanted"
+	done < <(cases)
+}
+
+for_each_filesystem stopped_in_a_call
+done_testing
