@@ -61,6 +61,8 @@ struct description {
 	_Atomic bool at_end;
 	/* A nested call wrote while the lock's owner was inside a write: its end is to be read back. */
 	_Atomic bool nested;
+	/* One has appended before the outer write had said where it will. */
+	_Atomic bool outrun;
 
 	struct gate gate;
 

@@ -131,6 +131,21 @@ static void write_again(struct description *description, struct claim_slot *slot
 }
 
 /*
+ * Where a nested append goes: behind an outer one that may be about to be made at data_end, or has
+ * just been. One at the description's offset moves that with its bytes.
+ */
+static int64_t end_of_outer(struct claim_slot *slot, bool at_offset)
+{
+	int64_t end = atomic_load(&slot->positions.data_end);
+	int64_t intended = atomic_load(&slot->intent_end);
+	uint32_t intent = atomic_load(&slot->intent);
+
+	if (intent == INTENT_AT_OFFSET || (intent == INTENT_AT_POSITION && at_offset))
+		return intended > end ? intended : end;
+	return end;
+}
+
+/*
  * A signal handler writes to the file whose lock its own thread holds. It can't wait for itself;
  * where the outer call stands is known from at_end, and the outer call reads its end back.
  */
@@ -138,25 +153,22 @@ static ssize_t write_nested(struct description *description, struct claim_slot *
 			    struct transfer *transfer)
 {
 	bool append = atomic_load(&description->append) || transfer->to_end;
+	off_t end = end_of_outer(slot, transfer->at_offset);
 	ssize_t written;
-	off_t end;
 
-	if (append && transfer->at_offset) {
-		/* Behind the outer append, which may be about to be made at data_end. */
-		transfer->offset = atomic_load(&slot->positions.data_end);
-		if (atomic_load(&slot->intent) != INTENT_NONE &&
-		    atomic_load(&slot->intent_end) > transfer->offset)
-			transfer->offset = atomic_load(&slot->intent_end);
-		append = false;
-	}
-	if (append && !description->at_end)
-		sys.lseek(transfer->fd, atomic_load(&slot->positions.data_end), SEEK_SET);
+	if (append && transfer->at_offset)
+		transfer->offset = end;
+	else if (append &&
+		 (!description->at_end || end > atomic_load(&slot->positions.data_end)))
+		sys.lseek(transfer->fd, end, SEEK_SET);
 	written = transfer->call(transfer);
 	if (written > 0) {
 		end = transfer->at_offset ? transfer->offset + written
 					  : sys.lseek(transfer->fd, 0, SEEK_CUR);
 		filter_wrote(&slot->positions, end);
 		atomic_store(&description->nested, true);
+		if (atomic_load(&slot->intent) == INTENT_NONE)
+			atomic_store(&description->outrun, true);
 	}
 	return written;
 }
@@ -166,6 +178,7 @@ static int find_place(struct description *description, struct claim_slot *slot,
 		      struct transfer *transfer, struct place *place)
 {
 	place->moved_from = -1;
+	atomic_store(&description->outrun, false);
 	place->append = atomic_load(&description->append) || transfer->to_end;
 	if (place->append)
 		place->start = atomic_load(&slot->positions.data_end);
@@ -184,6 +197,9 @@ static int find_place(struct description *description, struct claim_slot *slot,
 static void go_to_end(struct description *description, struct transfer *transfer,
 		      struct place *place)
 {
+	/* Before the call: a nested append would go to where the offset was. */
+	if (transfer->at_offset)
+		description->at_end = false;
 	if (!place->append)
 		return;
 	if (transfer->at_offset) {
@@ -262,6 +278,27 @@ static void clear_uncounted(struct claim_slot *slot, const struct transfer *tran
 	errno = saved_errno;
 }
 
+/* False: a signal handler has appended since the place was found, which is to be found again. */
+static bool take_place(struct description *description, struct claim_slot *slot,
+		       struct transfer *transfer, struct place *place)
+{
+	int64_t data_end = atomic_load(&slot->positions.data_end);
+
+	go_to_end(description, transfer, place);
+	announce(slot,
+		 place->end <= data_end	   ? INTENT_NONE
+		 : transfer->at_offset	   ? INTENT_AT_OFFSET
+					   : INTENT_AT_POSITION,
+		 place->start, place->end);
+	if (!place->append || !atomic_exchange(&description->outrun, false))
+		return true;
+	announce(slot, INTENT_NONE, 0, 0);
+	description->at_end = false;
+	if (!transfer->at_offset)
+		sys.lseek(transfer->fd, atomic_load(&slot->positions.data_end), SEEK_SET);
+	return false;
+}
+
 /* False: the file isn't extended (any more), look again. */
 static bool write_extended(struct description *description, struct claim_slot *slot,
 			   struct transfer *transfer, ssize_t *result)
@@ -280,6 +317,7 @@ static bool write_extended(struct description *description, struct claim_slot *s
 		slot_unlock(slot, &hold);
 		return false;
 	}
+find:
 	ret = find_place(description, slot, transfer, &place);
 	if (ret == 0 && place.end > atomic_load(&slot->positions.file_end)) {
 		slot_unlock(slot, &hold);
@@ -294,14 +332,8 @@ static bool write_extended(struct description *description, struct claim_slot *s
 		description_settle(description);
 		return false;
 	}
-	if (ret == 0) {
-		go_to_end(description, transfer, &place);
-		announce(slot,
-			 place.end <= atomic_load(&slot->positions.data_end) ? INTENT_NONE
-			 : transfer->at_offset				     ? INTENT_AT_OFFSET
-									     : INTENT_AT_POSITION,
-			 place.start, place.end);
-	}
+	if (ret == 0 && !take_place(description, slot, transfer, &place))
+		goto find;
 	transfer->to_end = false;
 	*result = transfer->call(transfer);
 	if (ret == 0) {

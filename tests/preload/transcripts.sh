@@ -27,6 +27,7 @@ programs=(
 	open close dup
 	write append read seek stat truncate space sparse mapping copy metadata lock
 	stream async limit process thread
+	storm
 	"ending return" "ending exit" "ending _exit" "ending _Exit" "ending quick_exit"
 	"ending at_quick_exit" "ending atexit" "ending pthread_exit" "ending thread_exit"
 	"ending exec" "ending stream" "ending close-all" "ending abort" "ending kill"
