@@ -3,9 +3,8 @@
  * Asynchronous I/O reaches the file at its own time, past us: keep from then on. aio(7), libaio's
  * io_submit.
  */
+#include "libc/async.h"
 #include "libc/export.h"
-
-#include <dlfcn.h>
 
 /* The head of the kernel's struct iocb (linux/aio_abi.h), which libaio's has the shape of. */
 struct iocb_head {
@@ -16,7 +15,7 @@ struct iocb_head {
 	uint32_t fd;
 };
 
-static void release(int fd)
+void async_release(int fd)
 {
 	struct plain plain;
 
@@ -31,13 +30,13 @@ static void release(int fd)
 
 EXPORT int aio_read(struct aiocb *request)
 {
-	release(request->aio_fildes);
+	async_release(request->aio_fildes);
 	return real()->aio_read(request);
 }
 
 EXPORT int aio_write(struct aiocb *request)
 {
-	release(request->aio_fildes);
+	async_release(request->aio_fildes);
 	return real()->aio_write(request);
 }
 
@@ -51,17 +50,22 @@ EXPORT int lio_listio(int mode, struct aiocb *const list[], int count, struct si
 {
 	for (int i = 0; i < count; i++)
 		if (list[i])
-			release(list[i]->aio_fildes);
+			async_release(list[i]->aio_fildes);
 	return real()->lio_listio(mode, list, count, event);
 }
 
 extern int lio_listio64(int mode, struct aiocb64 *const list[], int count, struct sigevent *event)
 	__attribute__((alias("lio_listio"), visibility("default")));
 
-EXPORT int io_submit(struct io_context *context, long count, struct iocb **iocbs)
+void async_submitting(long count, struct iocb **iocbs)
 {
 	for (long i = 0; i < count; i++)
 		if (iocbs[i])
-			release((int)((struct iocb_head *)iocbs[i])->fd);
-	return REAL_OF_LIBRARY(io_submit)(context, count, iocbs);
+			async_release((int)((struct iocb_head *)iocbs[i])->fd);
+}
+
+EXPORT int io_submit(struct io_context *context, long count, struct iocb **iocbs)
+{
+	async_submitting(count, iocbs);
+	return OF_LIBRARY(io_submit, -ENOSYS, context, count, iocbs);
 }

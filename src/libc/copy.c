@@ -6,6 +6,7 @@
 #include "libc/export.h"
 
 #include <linux/fs.h>
+#include <pthread.h>
 
 #define BOTH(type, call, one, other) \
 	({ \
@@ -39,13 +40,33 @@ EXPORT ssize_t sendfile(int to, int from, off_t *offset, size_t bytes)
 
 ALIAS(sendfile64, sendfile);
 
+static void end_plain(void *plain)
+{
+	plain_end(plain);
+}
+
 EXPORT ssize_t splice(int from, off_t *from_offset, int to, off_t *to_offset, size_t bytes,
 		      unsigned int flags)
 {
+	struct plain plain;
+	ssize_t result;
+	int cancel, saved_errno;
+
 	if (!managed(to) && !managed(from))
 		return real()->splice(from, from_offset, to, to_offset, bytes, flags);
-	return BOTH(ssize_t, real()->splice(from, from_offset, to, to_offset, bytes, flags), to,
-		    from);
+	cancel = cancel_disable();
+	plain_begin(&plain, managed(to) ? to : from, 0);
+	/* One end is a pipe, for which it may wait: it is a cancellation point, and stays one. */
+	pthread_cleanup_push(end_plain, &plain);
+	cancel_restore(cancel);
+	result = real()->splice(from, from_offset, to, to_offset, bytes, flags);
+	saved_errno = errno;
+	cancel_disable();
+	pthread_cleanup_pop(0);
+	plain_end(&plain);
+	cancel_restore(cancel);
+	errno = saved_errno;
+	return result;
 }
 
 EXPORT ssize_t copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset, size_t bytes,
@@ -53,9 +74,25 @@ EXPORT ssize_t copy_file_range(int from, off_t *from_offset, int to, off_t *to_o
 {
 	if (!managed(to) && !managed(from))
 		return real()->copy_file_range(from, from_offset, to, to_offset, bytes, flags);
+	pthread_testcancel();
 	return BOTH(ssize_t,
 		    real()->copy_file_range(from, from_offset, to, to_offset, bytes, flags), to,
 		    from);
+}
+
+/* Requests of filesystems and devices that name other files, in structures of their own. */
+#define EXT4_IOC_MOVE_EXT _IOWR('f', 15, char[40])
+#define F2FS_IOC_MOVE_RANGE _IOWR(0xf5, 9, char[32])
+#define XFS_IOC_SWAPEXT _IOWR('X', 109, char[192])
+#define XFS_IOC_EXCHANGE_RANGE _IOW('X', 129, char[40])
+#define LOOP_SET_FD 0x4c00
+#define LOOP_CHANGE_FD 0x4c06
+#define LOOP_CONFIGURE 0x4c0a
+
+/* The descriptor that is the number'th 32-bit word of a request's structure. */
+static int word(const int32_t *argument, int number)
+{
+	return argument ? argument[number] : -1;
 }
 
 /* The other file of a request that names two, or -1. */
@@ -63,12 +100,39 @@ static int second_file(unsigned long request, void *argument)
 {
 	switch (request) {
 	case FICLONE:
+	case LOOP_SET_FD:
+	case LOOP_CHANGE_FD:
 		return (int)(long)argument;
 	case FICLONERANGE:
 		return argument ? (int)((struct file_clone_range *)argument)->src_fd : -1;
+	case EXT4_IOC_MOVE_EXT:
+		return word(argument, 1);
+	case XFS_IOC_EXCHANGE_RANGE:
+	case F2FS_IOC_MOVE_RANGE:
+	case LOOP_CONFIGURE:
+		return word(argument, 0);
 	default:
 		return -1;
 	}
+}
+
+/* A loop device takes the description itself, and holds it for as long as it likes. */
+static bool is_kept_by_device(unsigned long request)
+{
+	return request == LOOP_SET_FD || request == LOOP_CHANGE_FD || request == LOOP_CONFIGURE;
+}
+
+/* Several other files: all are settled, those that it isn't about as well. */
+static int ioctl_of_many(int fd, unsigned long request, void *argument)
+{
+	int result, saved_errno;
+
+	share_begin();
+	result = real()->ioctl(fd, request, argument);
+	saved_errno = errno;
+	share_unbar();
+	errno = saved_errno;
+	return result;
 }
 
 EXPORT int ioctl(int fd, unsigned long request, ...)
@@ -81,7 +145,12 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(arguments, request);
 	argument = va_arg(arguments, void *);
 	va_end(arguments);
+	if ((request == FIDEDUPERANGE || request == XFS_IOC_SWAPEXT) && !thread_state.vforked &&
+	    descriptions_exist())
+		return ioctl_of_many(fd, request, argument);
 	other = second_file(request, argument);
+	if (managed(other) && is_kept_by_device(request))
+		share_description(managed(other));
 	if (!description && !managed(other))
 		return real()->ioctl(fd, request, argument);
 

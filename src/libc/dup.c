@@ -2,7 +2,10 @@
 /* dup(2) and its kin, and fcntl(2), which is one of them. */
 #include "libc/export.h"
 
+#include "base/sys.h"
 #include "claim/claim.h"
+
+#include <sys/syscall.h>
 
 /* A vfork child hands a description to the program that it will become. */
 static bool leave_to_vfork_child(int from)
@@ -174,3 +177,19 @@ EXPORT int fcntl64(int fd, int command, ...)
 }
 
 ALIAS(__fcntl, fcntl);
+
+/* The descriptor may be one of our own: a copy that the table doesn't know. */
+EXPORT int pidfd_getfd(int pidfd, int target, unsigned int flags)
+{
+	int fd = (int)real()->syscall(SYS_pidfd_getfd, pidfd, target, flags);
+	struct description *description = NULL;
+	struct stat st;
+	int saved_errno = errno;
+
+	if (fd >= 0 && !thread_state.vforked && descriptions_exist() && sys.fstat(fd, &st) == 0)
+		description = description_find(st.st_dev, st.st_ino);
+	if (description)
+		share_description(description);
+	errno = saved_errno;
+	return fd;
+}

@@ -4,13 +4,14 @@
  * or that publish it under a name: settled first, with the blocks past the end given back, so that
  * nothing of ours is left to be done to it.
  */
+#include "libc/metadata.h"
 #include "libc/export.h"
 
 #define BY_FD(call, fd) \
 	({ \
 		struct plain plain_; \
 		int result_, errno_; \
-		plain_begin_fd(&plain_, (fd)); \
+		metadata_begin(&plain_, (fd)); \
 		result_ = (call); \
 		errno_ = errno; \
 		plain_end(&plain_); \
@@ -22,7 +23,7 @@
 	({ \
 		struct plain plain_; \
 		int result_, errno_; \
-		begin_path(&plain_, (dirfd), (path), (flags)); \
+		metadata_begin_path(&plain_, (dirfd), (path), (flags)); \
 		result_ = (call); \
 		errno_ = errno; \
 		plain_end(&plain_); \
@@ -30,7 +31,7 @@
 		result_; \
 	})
 
-static void plain_begin_fd(struct plain *plain, int fd)
+void metadata_begin(struct plain *plain, int fd)
 {
 	plain->description = NULL;
 	if (!managed(fd))
@@ -39,7 +40,7 @@ static void plain_begin_fd(struct plain *plain, int fd)
 	plain_give_back(plain);
 }
 
-static void begin_path(struct plain *plain, int dirfd, const char *path, int flags)
+void metadata_begin_path(struct plain *plain, int dirfd, const char *path, int flags)
 {
 	plain->description = NULL;
 	if (thread_state.vforked || !descriptions_exist())
@@ -85,6 +86,11 @@ EXPORT int fremovexattr(int fd, const char *name)
 EXPORT int chmod(const char *path, mode_t mode)
 {
 	return BY_PATH(real()->chmod(path, mode), AT_FDCWD, path, 0);
+}
+
+EXPORT int lchmod(const char *path, mode_t mode)
+{
+	return BY_PATH(real()->lchmod(path, mode), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT int fchmodat(int dirfd, const char *path, mode_t mode, int flags)
@@ -165,8 +171,17 @@ EXPORT int renameat(int fromfd, const char *from, int tofd, const char *to)
 
 EXPORT int renameat2(int fromfd, const char *from, int tofd, const char *to, unsigned int flags)
 {
-	return BY_PATH(real()->renameat2(fromfd, from, tofd, to, flags), fromfd, from,
-		       AT_SYMLINK_NOFOLLOW);
+	struct plain exchanged = {.description = NULL};
+	int result, saved_errno;
+
+	if (flags & RENAME_EXCHANGE)
+		metadata_begin_path(&exchanged, tofd, to, AT_SYMLINK_NOFOLLOW);
+	result = BY_PATH(real()->renameat2(fromfd, from, tofd, to, flags), fromfd, from,
+			 AT_SYMLINK_NOFOLLOW);
+	saved_errno = errno;
+	plain_end(&exchanged);
+	errno = saved_errno;
+	return result;
 }
 
 EXPORT int link(const char *from, const char *to)
@@ -174,9 +189,13 @@ EXPORT int link(const char *from, const char *to)
 	return BY_PATH(real()->link(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW);
 }
 
+int metadata_link_flags(int flags)
+{
+	return (flags & AT_EMPTY_PATH) | (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW);
+}
+
 EXPORT int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
 {
 	return BY_PATH(real()->linkat(fromfd, from, tofd, to, flags), fromfd, from,
-		       flags & AT_SYMLINK_FOLLOW ? flags & AT_EMPTY_PATH
-						 : (flags & AT_EMPTY_PATH) | AT_SYMLINK_NOFOLLOW);
+		       metadata_link_flags(flags));
 }

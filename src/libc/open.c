@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* open(2), creat(2) and mkstemp(3) in all their names: a matched file becomes managed. */
 #include "libc/export.h"
+#include "libc/open.h"
 
 #include <time.h>
 
@@ -24,7 +25,7 @@ static bool worth_another_try(int fd, int flags, int *tries)
 	return true;
 }
 
-static int note(int fd, int flags, const char *name)
+int open_note(int fd, int flags, const char *name)
 {
 	if (fd >= 0 && !thread_state.vforked)
 		files_opened(fd, flags, name);
@@ -39,7 +40,7 @@ static int note(int fd, int flags, const char *name)
 		while (worth_another_try(fd_, (flags), &tries_)); \
 		if (tries_ > 0 && fd_ >= 0) \
 			errno = errno_; \
-		note(fd_, (flags), (name)); \
+		open_note(fd_, (flags), (name)); \
 	})
 
 /* The mode is there only when the flags ask for it. */
@@ -101,15 +102,15 @@ EXPORT int __openat64_2(int dirfd, const char *path, int flags)
 
 EXPORT int creat(const char *path, mode_t mode)
 {
-	return note(real()->creat(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
+	return open_note(real()->creat(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
 }
 
 EXPORT int creat64(const char *path, mode_t mode)
 {
-	return note(real()->creat64(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
+	return open_note(real()->creat64(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
 }
 
-#define MKSTEMP(call, flags) note((call), O_RDWR | O_CREAT | (flags), path)
+#define MKSTEMP(call, flags) open_note((call), O_RDWR | O_CREAT | (flags), path)
 
 EXPORT int mkstemp(char *path)
 {

@@ -81,6 +81,8 @@ static long call_fork(long number, const long *a)
 	return real()->_Fork();
 }
 
+ALIAS(__fork, fork);
+
 EXPORT pid_t _Fork(void)
 {
 	return (pid_t)process_fork_by(call_fork, 0, NULL);
@@ -124,6 +126,8 @@ EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...
 	return pid;
 }
 
+ALIAS(__clone, clone);
+
 #define SPAWNING(call) \
 	({ \
 		__typeof__(call) result_; \
@@ -157,9 +161,28 @@ EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions,
 	return real()->posix_spawn_file_actions_adddup2(actions, from, to);
 }
 
+static void end_spawning(void *unused)
+{
+	(void)unused;
+	share_end(true, SHARE_INHERITED, 0);
+}
+
+/* It waits for the command, as a cancellation point. */
 EXPORT int system(const char *command)
 {
-	return SPAWNING(real()->system(command));
+	int result, saved_errno;
+	int cancel = cancel_disable();
+
+	share_begin();
+	pthread_cleanup_push(end_spawning, NULL);
+	cancel_restore(cancel);
+	result = real()->system(command);
+	saved_errno = errno;
+	cancel_disable();
+	pthread_cleanup_pop(1);
+	cancel_restore(cancel);
+	errno = saved_errno;
+	return result;
 }
 
 EXPORT FILE *popen(const char *command, const char *mode)
@@ -167,7 +190,28 @@ EXPORT FILE *popen(const char *command, const char *mode)
 	return SPAWNING(real()->popen(command, mode));
 }
 
-static void share_sent(const struct msghdr *message)
+ALIAS(_IO_popen, popen);
+
+FILE *_IO_proc_open(FILE *stream, const char *command, const char *mode);
+
+EXPORT FILE *_IO_proc_open(FILE *stream, const char *command, const char *mode)
+{
+	return SPAWNING(OF_LIBRARY(_IO_proc_open, NULL, stream, command, mode));
+}
+
+/* Starts a shell for what is to be replaced by a command's output. */
+EXPORT int wordexp(const char *words, wordexp_t *expanded, int flags)
+{
+	bool commands = false;
+
+	for (const char *p = words; p && *p && !(flags & WRDE_NOCMD); p++)
+		commands |= *p == '`' || (p[0] == '$' && p[1] == '(');
+	if (!commands)
+		return real()->wordexp(words, expanded, flags);
+	return SPAWNING(real()->wordexp(words, expanded, flags));
+}
+
+void process_sending(const struct msghdr *message)
 {
 	struct cmsghdr *header;
 
@@ -187,14 +231,14 @@ static void share_sent(const struct msghdr *message)
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-	share_sent(message);
+	process_sending(message);
 	return real()->sendmsg(fd, message, flags);
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
 {
 	for (unsigned int i = 0; i < count; i++)
-		share_sent(&messages[i].msg_hdr);
+		process_sending(&messages[i].msg_hdr);
 	return real()->sendmmsg(fd, messages, count, flags);
 }
 
@@ -268,7 +312,9 @@ __attribute__((used)) long process_vfork_end(long pid)
 #if defined(__x86_64__)
 __asm__(".text\n"
 	".globl vfork\n"
+	".globl __vfork\n"
 	".type vfork, @function\n"
+	".set __vfork, vfork\n"
 	"vfork:\n"
 	"	.cfi_startproc\n"
 	"	endbr64\n"
@@ -302,4 +348,5 @@ EXPORT pid_t vfork(void)
 {
 	return fork();
 }
+ALIAS(__vfork, vfork);
 #endif

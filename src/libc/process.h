@@ -11,6 +11,10 @@ void process_init(void);
  */
 void process_before_seccomp(long mode, long filter);
 
+/* Descriptors on their way to another process. */
+struct msghdr;
+void process_sending(const struct msghdr *message);
+
 /* Makes a system call that forks. */
 long process_fork_by(long (*call)(long number, const long *a), long number, const long *a);
 

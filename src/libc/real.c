@@ -12,6 +12,26 @@ struct sys sys;
 /* glibc before 2.33 has stat and its kin in the shape of __xstat alone. */
 #define STAT_VERSION 1
 
+/*
+ * What a plugin brings with it (dlopen without RTLD_GLOBAL) isn't behind us in the search order,
+ * and yet its calls find us first.
+ */
+void *real_of_library(const char *name)
+{
+	static const char *const libraries[] = {"liburing.so.2", "libaio.so.1", "libaio.so.1t64",
+						"libutil.so.1", "liburing-ffi.so.2"};
+	void *symbol = dlsym(RTLD_NEXT, name);
+
+	for (size_t i = 0; !symbol && i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+		/* Not closed again: the symbol shall stay where it is. */
+		void *library = dlopen(libraries[i], RTLD_LAZY | RTLD_NOLOAD);
+
+		if (library)
+			symbol = dlsym(library, name);
+	}
+	return symbol;
+}
+
 static int fstat_by_version(int fd, struct stat *st)
 {
 	return real_calls.__fxstat(STAT_VERSION, fd, st);

@@ -7,6 +7,9 @@
 #define LIBC_REAL_H
 
 #include <aio.h>
+#include <fts.h>
+#include <ftw.h>
+#include <execinfo.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <spawn.h>
@@ -27,6 +30,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include <utime.h>
+#include <wordexp.h>
 
 struct io_context;
 struct iocb;
@@ -52,6 +56,7 @@ int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list arguments
 int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
 int __dprintf_chk(int fd, int flag, const char *format, ...);
 void __longjmp_chk(struct __jmp_buf_tag environment[1], int value) __attribute__((noreturn));
+int pidfd_getfd(int pidfd, int target, unsigned int flags);
 int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 /*
  * Only what libc has: dlsym calls malloc for the message of a symbol that isn't there, and a malloc
@@ -69,7 +74,7 @@ int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 	X(fstat) X(stat) X(lstat) X(fstatat) X(statx) \
 	X(__xstat) X(__lxstat) X(__fxstat) X(__fxstatat) \
 	X(fchmod) X(fchown) X(futimens) X(futimes) X(fsetxattr) X(fremovexattr) \
-	X(chmod) X(fchmodat) X(chown) X(lchown) X(fchownat) X(utime) X(utimes) X(lutimes) \
+	X(chmod) X(lchmod) X(fchmodat) X(chown) X(lchown) X(fchownat) X(utime) X(utimes) X(lutimes) \
 	X(futimesat) X(utimensat) X(setxattr) X(lsetxattr) X(removexattr) X(lremovexattr) \
 	X(rename) X(renameat) X(renameat2) X(link) X(linkat) \
 	X(mmap) X(ioctl) X(sendfile) X(splice) X(copy_file_range) X(sendmsg) X(sendmmsg) \
@@ -77,19 +82,25 @@ int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 	X(syscall) X(prctl) X(longjmp) X(_longjmp) X(siglongjmp) X(__longjmp_chk) \
 	X(fork) X(_Fork) X(clone) X(execve) X(execv) X(execvp) X(execvpe) X(fexecve) X(execveat) \
 	X(posix_spawn) X(posix_spawnp) X(posix_spawn_file_actions_adddup2) \
-	X(system) X(popen) X(_exit) X(quick_exit) \
+	X(system) X(popen) X(wordexp) X(daemon) X(_exit) X(quick_exit) \
+	X(ftw) X(nftw) X(fts_open) X(fts_read) X(fts_children) X(backtrace_symbols_fd) \
 	X(fopen) X(fopen64) X(freopen) X(freopen64) X(fdopen) X(fclose) \
 	X(fwrite) X(fwrite_unlocked) X(fputs) X(fputs_unlocked) X(fputc) X(putc) X(fputc_unlocked) \
 	X(putc_unlocked) X(vfprintf) X(__vfprintf_chk)
 
-/* A symbol of another library, looked up at its first call, when that library is there. */
-#define REAL_OF_LIBRARY(name) \
+/*
+ * The call of a symbol that isn't in every libc, looked up at its first call, when its library is
+ * there. Without it, the call fails as it would on a kernel without the feature.
+ */
+#define OF_LIBRARY(name, missing, ...) \
 	({ \
 		static __typeof__(name) *next_; \
 		if (!next_) \
-			next_ = (__typeof__(name) *)dlsym(RTLD_NEXT, #name); \
-		next_; \
+			next_ = (__typeof__(name) *)real_of_library(#name); \
+		next_ ? next_(__VA_ARGS__) : (missing); \
 	})
+
+void *real_of_library(const char *name);
 
 struct real {
 #define X(name) __typeof__(name) *name;

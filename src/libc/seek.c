@@ -12,3 +12,4 @@ EXPORT off_t lseek(int fd, off_t offset, int whence)
 
 ALIAS(lseek64, lseek);
 ALIAS(__lseek, lseek);
+ALIAS(llseek, lseek);

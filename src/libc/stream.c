@@ -178,3 +178,21 @@ EXPORT int __fprintf_chk(FILE *stream, int flag, const char *format, ...)
 	va_end(arguments);
 	return length;
 }
+
+/* Names that glibc's libio gives the same functions, for old programs. */
+ALIAS(_IO_fopen, fopen);
+ALIAS(_IO_fdopen, fdopen);
+ALIAS(_IO_fclose, fclose);
+ALIAS(_IO_fwrite, fwrite);
+ALIAS(_IO_fputs, fputs);
+ALIAS(_IO_putc, putc);
+ALIAS(_IO_fprintf, fprintf);
+
+ALIAS(_IO_vfprintf, vfprintf);
+
+FILE *_IO_file_attach(FILE *stream, int fd);
+
+EXPORT FILE *_IO_file_attach(FILE *stream, int fd)
+{
+	return PLAIN(FILE *, OF_LIBRARY(_IO_file_attach, NULL, stream, fd), fd, KEEP_STREAM);
+}

@@ -125,6 +125,15 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset
 
 ALIAS(pwritev64v2, pwritev2);
 
+/* It writes from the inside, and mostly in the handler of a crash: on an ordinary file. */
+EXPORT void backtrace_symbols_fd(void *const *addresses, int count, int fd)
+{
+	if (managed(fd))
+		PLAIN(int, (real()->backtrace_symbols_fd(addresses, count, fd), 0), fd, 0);
+	else
+		real()->backtrace_symbols_fd(addresses, count, fd);
+}
+
 /* libc would write from the inside, past us. */
 static int format_and_write(int fd, const char *format, va_list arguments)
 {

@@ -113,7 +113,7 @@ static void raw_system_calls(void)
 {
 	int fd = start("raw", O_RDWR);
 
-	CALL(syscall(SYS_pwrite64, fd, bytes, 500, START_BYTES - 100));
+	CALL(raw_syscall(SYS_pwrite64, fd, bytes, 500, START_BYTES - 100));
 	CALL(close(fd));
 	state_of(file);
 }

@@ -67,7 +67,10 @@ void again(int fd);
 void expect_extended(int fd, const char *where, int line);
 bool extended_runs(void);
 
-/* The sizes that the kernel knows, asked past libc's stat family. */
+/* libc's own syscall(2), which no preloaded library stands in front of. */
+extern long (*raw_syscall)(long number, ...);
+
+/* The size that the kernel knows. */
 long long real_size(int fd);
 
 /* Bytes that tell their place: the same for the same seed. */
