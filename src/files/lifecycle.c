@@ -105,10 +105,10 @@ static void opened(int fd, int flags, const char *name, uint32_t reasons)
 	errno = saved_errno;
 }
 
-/* libc's stdout and stderr write there from the inside, whatever it was that took the number. */
+/* libc's streams read and write there from the inside, whatever it was that took the number. */
 static bool is_standard_stream(int fd)
 {
-	return fd == STDOUT_FILENO || fd == STDERR_FILENO;
+	return fd >= STDIN_FILENO && fd <= STDERR_FILENO;
 }
 
 void files_opened(int fd, int flags, const char *name)

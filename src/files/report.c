@@ -98,10 +98,10 @@ void report_closed(struct description *description)
 		return;
 	length = format_line(line, sizeof(line), description, json);
 	if (strcmp(destination, "stderr") != 0)
-		fd = (int)syscall(SYS_openat, AT_FDCWD, destination,
+		fd = (int)sys.syscall(SYS_openat, AT_FDCWD, destination,
 				  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
 	if (fd >= 0 && length > 0)
-		syscall(SYS_write, fd, line, (size_t)length);
+		sys.syscall(SYS_write, fd, line, (size_t)length);
 	if (fd >= 0 && fd != STDERR_FILENO)
 		sys.close(fd);
 	errno = saved_errno;

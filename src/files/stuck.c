@@ -36,10 +36,10 @@ static bool sleeps_elsewhere(uint32_t thread, const struct claim_slot *slot)
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%u/syscall", thread);
-	fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	fd = (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	got = syscall(SYS_read, fd, line, sizeof(line) - 1);
+	got = sys.syscall(SYS_read, fd, line, sizeof(line) - 1);
 	sys.close(fd);
 	if (got <= 0)
 		return false;
