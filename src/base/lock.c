@@ -186,6 +186,23 @@ void gate_open(struct gate *gate)
 	futex_wake_all(&gate->word, FUTEX_PRIVATE_FLAG);
 }
 
+void gate_drain(struct gate *gate, int64_t timeout_ns)
+{
+	int64_t until = 0;
+	uint32_t seen;
+
+	if (thread_state.in_gate == gate)
+		return;
+	while ((seen = atomic_load(&gate->word)) != 0) {
+		if (until == 0)
+			until = clock_now() + timeout_ns;
+		if (!(seen & GATE_CLOSING) && clock_now() >= until)
+			return;
+		/* Who leaves an open gate wakes nobody. */
+		futex_wait(&gate->word, seen, FUTEX_PRIVATE_FLAG, NS_PER_MS);
+	}
+}
+
 void section_enter(struct section *section, struct section_hold *hold)
 {
 	uint32_t free = 0;

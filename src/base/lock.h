@@ -98,6 +98,12 @@ bool gate_close(struct gate *gate, int64_t timeout_ns);
 void gate_open(struct gate *gate);
 
 /*
+ * Returns when nobody has it closed, and nobody is inside or timeout_ns have gone by. For who has
+ * seen to it that newcomers turn back.
+ */
+void gate_drain(struct gate *gate, int64_t timeout_ns);
+
+/*
  * Short sections over process-private tables, with every signal and cancellation held back.
  * Not recursive.
  */

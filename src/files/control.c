@@ -17,7 +17,7 @@ static void swap_options(struct description *description, const struct rule_opti
 			  : options->mode == RULE_MODE_OFF ? KEEP_OFF
 							   : 0;
 
-	description->options = *options;
+	description_set_options(description, options);
 	/* What was refused may be granted now: another kind of claim, another amount. */
 	atomic_fetch_and(&description->reasons,
 			 ~(uint32_t)(KEEP_RULE | KEEP_OFF | KEEP_UNSUPPORTED | KEEP_FAILED));
@@ -30,7 +30,7 @@ static void swap_options(struct description *description, const struct rule_opti
 
 /*
  * With the gate closed and the file settled nobody is inside a write to an ordinary file, and
- * nothing can be extended: whoever still looks at the options takes a single one, for a guess.
+ * nothing can be extended.
  */
 static int try_to_set(struct description *description, const struct rule_options *options)
 {
@@ -48,19 +48,22 @@ static int try_to_set(struct description *description, const struct rule_options
 	return closed ? 0 : -EBUSY;
 }
 
-int files_set_options(struct description *description, int fd, const struct rule_options *options)
+int files_set_options(int fd, const struct rule_options *options)
 {
+	struct description *description = description_of(fd);
 	static const struct timespec moment = {.tv_nsec = NS_PER_MS};
 	int64_t until = clock_now() + PATIENCE;
 	int saved_errno = errno;
 	int cancel = cancel_disable();
-	int ret;
+	int ret = -EBADF;
 
 	/* Returns at once while another thread is closing the gate. */
-	while ((ret = try_to_set(description, options)) < 0 && clock_now() < until)
+	while (description && (ret = try_to_set(description, options)) < 0 && clock_now() < until)
 		nanosleep(&moment, NULL);
 	if (ret == 0 && options->mode == RULE_MODE_OFF)
 		keep_give_back(description, fd);
+	if (description)
+		description_let_go(description);
 	cancel_restore(cancel);
 	errno = saved_errno;
 	return ret;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "files/description.h"
 
+#include "claim/claim.h"
+#include "files/table.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -89,20 +92,92 @@ void description_publish(struct description *description)
 		     description->ino);
 }
 
+static void back_to_pool(struct description *description)
+{
+	struct claim_slot *slot = atomic_exchange(&description->slot, &slot_none);
+	struct section_hold hold;
+
+	if (slot != &slot_none)
+		claim_slot_free(slot);
+	section_enter(&pool_section, &hold);
+	description->used = false;
+	if (description->index < lowest_free)
+		lowest_free = description->index;
+	section_leave(&pool_section, &hold);
+}
+
+/*
+ * Who frees makes it unfindable first and looks for holders then; who holds counts itself first and
+ * looks whether it can still be found then. So one of the two sees the other.
+ */
 void description_free(struct description *description)
 {
-	struct section_hold hold;
 	size_t index = description->index;
 
-	section_enter(&pool_section, &hold);
 	atomic_store(&chunk_of(index)->inodes[index % CHUNK], 0);
-	atomic_store(&description->slot, &slot_none);
 	atomic_store(&description->fds, 0);
-	description->used = false;
-	if (index < lowest_free)
-		lowest_free = index;
 	atomic_fetch_sub(&in_use, 1);
-	section_leave(&pool_section, &hold);
+	atomic_store(&description->released, true);
+	if (atomic_load(&description->holders) == 0 &&
+	    atomic_exchange(&description->released, false))
+		back_to_pool(description);
+}
+
+bool description_hold(struct description *description, int fd)
+{
+	atomic_fetch_add(&description->holders, 1);
+	if (table_get(fd) == description)
+		return true;
+	description_let_go(description);
+	return false;
+}
+
+struct description *description_of(int fd)
+{
+	struct description *description;
+
+	while ((description = table_get(fd)))
+		if (description_hold(description, fd))
+			break;
+	return description;
+}
+
+void description_let_go(struct description *description)
+{
+	if (atomic_fetch_sub(&description->holders, 1) == 1 &&
+	    atomic_load(&description->released) &&
+	    atomic_exchange(&description->released, false))
+		back_to_pool(description);
+}
+
+void description_options(struct description *description, struct rule_options *options)
+{
+	const struct description_options *from = &description->options;
+	uint32_t version;
+
+	do {
+		version = atomic_load(&from->version);
+		options->mode = (enum rule_mode)atomic_load(&from->mode);
+		options->exclusive = (enum rule_exclusive)atomic_load(&from->exclusive);
+		options->prealloc_size = atomic_load(&from->prealloc_size);
+		options->prealloc_align = atomic_load(&from->prealloc_align);
+		options->idle = atomic_load(&from->idle);
+		options->min_free = atomic_load(&from->min_free);
+	} while ((version & 1) || version != atomic_load(&from->version));
+}
+
+void description_set_options(struct description *description, const struct rule_options *options)
+{
+	struct description_options *to = &description->options;
+
+	atomic_fetch_add(&to->version, 1);
+	atomic_store(&to->mode, options->mode);
+	atomic_store(&to->exclusive, options->exclusive);
+	atomic_store(&to->prealloc_size, options->prealloc_size);
+	atomic_store(&to->prealloc_align, options->prealloc_align);
+	atomic_store(&to->idle, options->idle);
+	atomic_store(&to->min_free, options->min_free);
+	atomic_fetch_add(&to->version, 1);
 }
 
 bool description_at(size_t index, struct description **description)
@@ -127,9 +202,14 @@ struct description *description_find(dev_t dev, ino_t ino)
 	for (size_t i = 0; i < count; i++) {
 		struct chunk *chunk = chunk_of(i);
 
-		if (atomic_load_explicit(&chunk->inodes[i % CHUNK], memory_order_acquire) == ino &&
-		    chunk->descriptions[i % CHUNK].dev == dev)
-			return &chunk->descriptions[i % CHUNK];
+		struct description *found = &chunk->descriptions[i % CHUNK];
+
+		if (atomic_load_explicit(&chunk->inodes[i % CHUNK], memory_order_acquire) != ino)
+			continue;
+		atomic_fetch_add(&found->holders, 1);
+		if (atomic_load(&chunk->inodes[i % CHUNK]) == ino && found->dev == dev)
+			return found;
+		description_let_go(found);
 	}
 	return NULL;
 }

@@ -4,8 +4,9 @@
  * rule matched. While its file is extended it is the only description of it on the machine (that is
  * what the claim proves), so what there is to know about the file stands here too.
  *
- * Descriptions come from a pool and are never unmapped: a thread that uses a descriptor while
- * another one closes it may look at a stale one, but never at something else.
+ * Descriptions come from a pool and are never unmapped, and none is given to another file while a
+ * thread holds it: who uses a descriptor while another thread closes it, or replaces it by dup2(2),
+ * may look at a stale one, but never at something else's.
  */
 #ifndef FILES_DESCRIPTION_H
 #define FILES_DESCRIPTION_H
@@ -29,15 +30,26 @@ enum keep_reason {
 	KEEP_SHARED = 32,    /* another process may hold it */
 	KEEP_UNSUPPORTED = 64, /* no lease to be trusted on this filesystem, or not our file */
 	KEEP_OFF = 1024,     /* mode=off, set later on: not topped up either */
-	KEEP_FOREVER = 127 | KEEP_OFF,
+	KEEP_CLOSED = 2048,  /* its last descriptor is gone */
+	KEEP_FOREVER = 127 | KEEP_OFF | KEEP_CLOSED,
 	KEEP_CHALLENGED = 128, /* until retry_at: a neighbour wanted the file */
 	KEEP_REFUSED = 256,    /* until retry_at: somebody else has the file open */
 	KEEP_FAILED = 512,     /* until retry_at: it couldn't be extended */
 };
 
+/* What rule_options says for the filter and the guardian, while others look at it. */
+struct description_options {
+	_Atomic uint32_t version; /* odd while they are changed */
+	_Atomic uint32_t mode, exclusive;
+	_Atomic int64_t prealloc_size, prealloc_align, idle;
+	_Atomic int min_free;
+};
+
 struct description {
 	/* Never NULL, even while free: &slot_none until the first claim. */
 	struct claim_slot *_Atomic slot;
+	_Atomic unsigned int holders; /* see description_hold; a stale one may hold a free one */
+	_Atomic bool released;	      /* to be freed by the last holder */
 	size_t index; /* in the pool; never changes */
 
 	/* Set when the file is opened, unchanged until the last descriptor is closed. */
@@ -54,8 +66,8 @@ struct description {
 	_Atomic bool append;
 	_Atomic bool direct;
 
-	/* Swapped whole by files_set_options. */
-	struct rule_options options;
+	/* One option may be read by itself; those that belong together by description_options. */
+	struct description_options options;
 
 	/* The description's offset is data_end. Valid while extended and append, under the slot's lock. */
 	_Atomic bool at_end;
@@ -101,7 +113,25 @@ void description_free(struct description *description);
 void description_publish(struct description *description);
 
 /* In a fork's child: another thread may have held the pool's lock. */
+
+/* It and its slot may be used anew, as soon as nobody holds it any more. */
 void descriptions_reset_lock(void);
+
+/*
+ * Until description_let_go neither the description nor its slot is given to another file. Who never
+ * lets go (a longjmp leaves the call) only keeps it from being used again. False: fd doesn't lead
+ * to it any more.
+ */
+bool description_hold(struct description *description, int fd);
+void description_let_go(struct description *description);
+
+/* The description behind fd, held, or NULL. */
+struct description *description_of(int fd);
+
+/* One whole set of options. */
+void description_options(struct description *description, struct rule_options *options);
+/* One caller at a time, with signals blocked once the description is published. */
+void description_set_options(struct description *description, const struct rule_options *options);
 
 /* Every description in use, for walking: index from 0; NULL: free; past the end returns false. */
 bool description_at(size_t index, struct description **description);
@@ -110,8 +140,8 @@ bool description_at(size_t index, struct description **description);
 bool descriptions_exist(void);
 
 /*
- * A managed description of the file, or NULL. If the file is extended it is the only one. No lock,
- * async-signal-safe.
+ * A managed description of the file, held, or NULL. If the file is extended it is the only one. No
+ * lock, async-signal-safe.
  */
 struct description *description_find(dev_t dev, ino_t ino);
 

@@ -148,18 +148,21 @@ static int64_t file_size_limit(void)
 static void fill_request(struct description *description, struct claim_request *request,
 			 int64_t offset, int64_t end)
 {
+	struct rule_options options;
+
+	description_options(description, &options);
 	*request = (struct claim_request){
 		.flags = (atomic_load(&description->append) ? CLAIM_APPEND : 0) |
 			 (description->readable ? CLAIM_READABLE : 0) |
-			 (description->options.exclusive == RULE_EXCLUSIVE_ASSUME ? CLAIM_ASSUME : 0),
-		.min_free = (uint32_t)description->options.min_free,
+			 (options.exclusive == RULE_EXCLUSIVE_ASSUME ? CLAIM_ASSUME : 0),
+		.min_free = (uint32_t)options.min_free,
 		.offset = offset,
 		.end = end,
 		.max_end = file_size_limit(),
-		.idle = description->options.idle,
+		.idle = options.idle,
 		.keep_end = atomic_load(&description->program_keep_end),
-		.options = {.prealloc_size = description->options.prealloc_size,
-			    .prealloc_align = description->options.prealloc_align},
+		.options = {.prealloc_size = options.prealloc_size,
+			    .prealloc_align = options.prealloc_align},
 	};
 }
 
@@ -195,9 +198,9 @@ static void engage_locked(struct description *description, const struct transfer
 	int64_t end;
 	int ret;
 
-	/* Looked at once more: mapped, or shared with a child, since engage_is_due. */
+	/* Looked at once more: mapped, shared with a child, closed or replaced since engage_is_due. */
 	if (claim_is_barred() || (atomic_load(&description->reasons) & KEEP_FOREVER) ||
-	    !description_is_exclusive(description))
+	    table_get(transfer->fd) != description || !description_is_exclusive(description))
 		return;
 	if (slot_is_extended(atomic_load(&description->slot)) ||
 	    sys.fstat(transfer->fd, &st) < 0)

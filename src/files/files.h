@@ -12,6 +12,11 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
+/*
+ * The description that a verb is told of is what the caller has seen behind the descriptor. Verbs
+ * hold it and look again, since another thread may have put another one there, or none.
+ */
+
 /* One call of the read or write family. */
 struct transfer {
 	int fd;
@@ -64,10 +69,9 @@ ssize_t files_read(struct description *description, struct transfer *transfer);
 
 /* --- size.c --- */
 off_t files_lseek(struct description *description, int fd, off_t offset, int whence);
-/* call(argument) makes the real call; *size is set where its answer must be another one. */
-int files_stat_fd(struct description *description, int (*call)(void *argument), void *argument,
-		  int64_t *size);
-/* After a successful stat by path, which call(argument) repeats. */
+/*
+ * After a stat, which call(argument) repeats. *size is set where its answer must be another one.
+ */
 int files_stat_path(int (*call)(void *argument), void *argument, dev_t (*dev)(void *argument),
 		    ino_t (*ino)(void *argument), int64_t *size, int result);
 int files_fallocate(struct description *description, int fd, int mode, off_t offset, off_t bytes,
@@ -79,6 +83,7 @@ struct plain {
 	struct description *description; /* NULL: nothing to do */
 	struct gate_pass pass;
 	int fd;
+	int cancel; /* of cancel_disable: a cancelled thread would never leave the gate */
 };
 
 /* The file is an ordinary one until plain_end. reasons: keeps it so, until closed. */
@@ -112,9 +117,8 @@ bool description_is_exclusive(struct description *description);
 
 /* --- control.c --- */
 
-/* 0; -EBUSY: a write has been under way for too long, and the old ones hold. */
-int files_set_options(struct description *description, int fd,
-		      const struct rule_options *options);
+/* 0; -EBUSY: a write has been under way for too long, and the old ones hold; -EBADF: not managed. */
+int files_set_options(int fd, const struct rule_options *options);
 
 /* --- keep.c --- */
 void keep_before_write(struct description *description, const struct transfer *transfer);

@@ -113,14 +113,15 @@ void keep_before_write(struct description *description, const struct transfer *t
 
 void keep_count(int fd, size_t bytes)
 {
-	struct description *description = table_get(fd);
+	struct description *description = description_of(fd);
 	int saved_errno = errno;
 
-	if (!description || !is_topped_up(description, KEEP_STREAM))
+	if (!description)
 		return;
-	if (atomic_fetch_sub(&description->keep_left, (int64_t)bytes) >= (int64_t)bytes)
-		return;
-	find_room(description, fd, true, 0, (int64_t)bytes);
+	if (is_topped_up(description, KEEP_STREAM) &&
+	    atomic_fetch_sub(&description->keep_left, (int64_t)bytes) < (int64_t)bytes)
+		find_room(description, fd, true, 0, (int64_t)bytes);
+	description_let_go(description);
 	errno = saved_errno;
 }
 

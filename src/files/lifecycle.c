@@ -2,6 +2,7 @@
 /* Descriptors come and go. */
 #include "files/files.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -18,6 +19,9 @@
 #include <unistd.h>
 
 #define DIRECT_ALIGN 4096
+
+/* How long a close, which doesn't wait for other threads' calls, waits for those on this file. */
+#define CLOSING_PATIENCE (10 * NS_PER_MS)
 
 static const struct rules *_Atomic rules;
 static _Atomic uint32_t reasons_of_all;
@@ -59,6 +63,7 @@ static void remember_path(struct description *description, const char *name)
 static void manage(int fd, int flags, const char *name, const struct rule *rule, uint32_t reasons)
 {
 	struct description *description, *was;
+	struct rule_options options;
 	struct stat st;
 
 	if (sys.fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
@@ -69,14 +74,14 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 	description->dev = st.st_dev;
 	description->ino = st.st_ino;
 	description->rule = rule;
-	description->options = rule->options;
+	options = rule->options;
 	description->readable = (flags & O_ACCMODE) == O_RDWR;
-	if (rule->options.mode == RULE_MODE_KEEP)
+	if (options.mode == RULE_MODE_KEEP)
 		reasons |= KEEP_RULE;
 	if (flags & O_DIRECT)
-		description->options.prealloc_align =
-			(description->options.prealloc_align + DIRECT_ALIGN - 1) / DIRECT_ALIGN *
-			DIRECT_ALIGN;
+		options.prealloc_align = (options.prealloc_align + DIRECT_ALIGN - 1) /
+					 DIRECT_ALIGN * DIRECT_ALIGN;
+	description_set_options(description, &options);
 	atomic_store(&description->append, flags & O_APPEND);
 	atomic_store(&description->direct, flags & O_DIRECT);
 	atomic_store(&description->reasons, reasons | atomic_load(&reasons_of_all));
@@ -88,13 +93,11 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 		log_debug("%s: managed as descriptor %d", name, fd);
 }
 
-static void opened(int fd, int flags, const char *name, uint32_t reasons)
+static void match(int fd, int flags, const char *name, uint32_t reasons)
 {
-	int saved_errno = errno;
 	const struct rules *loaded;
 	const struct rule *rule;
 
-	files_forget(fd);
 	if (!atomic_load(&rules) || !name || (flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) ||
 	    (flags & O_TMPFILE) == O_TMPFILE)
 		return;
@@ -102,6 +105,16 @@ static void opened(int fd, int flags, const char *name, uint32_t reasons)
 	rule = loaded ? rules_match(loaded, name, resolve, &fd) : NULL;
 	if (rule && rule->options.mode != RULE_MODE_OFF)
 		manage(fd, flags, name, rule, reasons);
+}
+
+static void opened(int fd, int flags, const char *name, uint32_t reasons)
+{
+	int saved_errno = errno;
+	int cancel = cancel_disable();
+
+	files_forget(fd);
+	match(fd, flags, name, reasons);
+	cancel_restore(cancel);
 	errno = saved_errno;
 }
 
@@ -140,8 +153,8 @@ static void settle_detached(struct description *description, int fd)
 /* fd: -1: no descriptor leads to it any more, somebody has closed it behind our back. */
 static void finish(struct description *description, int fd)
 {
-	struct claim_slot *slot;
-
+	atomic_fetch_or(&description->reasons, KEEP_CLOSED);
+	gate_drain(&description->gate, CLOSING_PATIENCE);
 	settle_detached(description, fd);
 	/* Settled just now by a challenge: flock(2) goes with the last copy. */
 	if (atomic_load(&atomic_load(&description->slot)->held))
@@ -149,22 +162,39 @@ static void finish(struct description *description, int fd)
 	if (fd >= 0)
 		keep_give_back(description, fd);
 	report_closed(description);
-	slot = atomic_load(&description->slot);
 	description_free(description);
-	if (slot != &slot_none)
-		claim_slot_free(slot);
+}
+
+/* One descriptor of several: what is under way by this number may not reach another file. */
+static void await_calls(struct description *description)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+	struct owner_hold hold;
+
+	gate_drain(&description->gate, CLOSING_PATIENCE);
+	if (slot_is_extended(slot) && slot_lock(slot, &hold))
+		slot_unlock(slot, &hold);
 }
 
 static void detach(int fd, bool still_open)
 {
 	int saved_errno = errno;
 	struct description *was;
+	int cancel;
 
 	if (!table_get(fd))
 		return;
+	cancel = cancel_disable();
 	table_exchange(fd, NULL, &was);
-	if (was && atomic_fetch_sub(&was->fds, 1) == 1)
-		finish(was, still_open ? fd : -1);
+	if (was) {
+		atomic_fetch_add(&was->holders, 1);
+		if (atomic_fetch_sub(&was->fds, 1) == 1)
+			finish(was, still_open ? fd : -1);
+		else
+			await_calls(was);
+		description_let_go(was);
+	}
+	cancel_restore(cancel);
 	errno = saved_errno;
 }
 
@@ -188,25 +218,41 @@ void files_closing_range(unsigned int first, unsigned int last)
 		files_closing(fd);
 }
 
+/* False: its last descriptor has gone meanwhile. */
+static bool add_descriptor(struct description *description)
+{
+	int seen = atomic_load(&description->fds);
+
+	while (seen > 0)
+		if (atomic_compare_exchange_weak(&description->fds, &seen, seen + 1))
+			return true;
+	return false;
+}
+
 void files_duplicated(int from, int to)
 {
 	struct description *description, *was;
 	struct plain plain;
+	int cancel;
 
 	if (from == to)
 		return;
 	files_forget(to);
-	description = table_get(from);
-	if (!description)
+	cancel = cancel_disable();
+	description = description_of(from);
+	if (!description) {
+		cancel_restore(cancel);
 		return;
-	atomic_fetch_add(&description->fds, 1);
-	if (!table_exchange(to, description, &was))
-		/* An alias that we can't follow: as if another process had it. */
+	}
+	/* An alias that we can't follow: as if another process had it. */
+	if (add_descriptor(description) && !table_exchange(to, description, &was))
 		share_description(description);
+	description_let_go(description);
 	if (is_standard_stream(to)) {
 		plain_begin(&plain, to, KEEP_STREAM);
 		plain_end(&plain);
 	}
+	cancel_restore(cancel);
 }
 
 void files_keep_all(uint32_t reasons)
@@ -215,8 +261,10 @@ void files_keep_all(uint32_t reasons)
 
 	/* While it is still certain that nothing is written past us. */
 	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1))
-		if ((description = table_get(fd)))
+		if ((description = description_of(fd))) {
 			keep_give_back(description, fd);
+			description_let_go(description);
+		}
 	/* Barred: one may be just about to be extended. */
 	claim_bar();
 	atomic_fetch_or(&reasons_of_all, reasons);
@@ -235,7 +283,7 @@ bool files_give_back_all(void)
 	bool any = false;
 
 	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
-		struct description *description = table_get(fd);
+		struct description *description = description_of(fd);
 
 		if (!description)
 			continue;
@@ -249,6 +297,7 @@ bool files_give_back_all(void)
 		}
 		atomic_store(&description->keep_retry_at, INT64_MAX);
 		engage_pause(description, KEEP_FAILED);
+		description_let_go(description);
 	}
 	errno = saved_errno;
 	return any;
@@ -267,12 +316,13 @@ void files_leave(void)
 void files_exit(void)
 {
 	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
-		struct description *description = table_get(fd);
+		struct description *description = description_of(fd);
 
 		if (description) {
 			description_settle(description);
 			keep_give_back(description, fd);
 			report_closed(description);
+			description_let_go(description);
 		}
 	}
 	claim_bar();
@@ -287,7 +337,8 @@ void files_settle_lost(struct description *description, int fd)
 		.fd = fd,
 		.readable = description->readable,
 		.append = atomic_load(&description->append),
-		.options = {description->options.prealloc_size, description->options.prealloc_align},
+		.options = {atomic_load(&description->options.prealloc_size),
+			    atomic_load(&description->options.prealloc_align)},
 		.slot = slot,
 	};
 	struct owner_hold hold;
@@ -329,7 +380,7 @@ void files_check_guardian(void)
 		return;
 	log_warn("the guardian has ended: what it held is settled by the program itself");
 	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
-		struct description *description = table_get(fd);
+		struct description *description = description_of(fd);
 		struct gate_pass pass;
 
 		if (!description)
@@ -338,6 +389,7 @@ void files_check_guardian(void)
 		gate_enter(&description->gate, &pass);
 		files_settle_lost(description, fd);
 		gate_leave(&description->gate, &pass);
+		description_let_go(description);
 	}
 	errno = saved_errno;
 }

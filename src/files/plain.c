@@ -35,10 +35,14 @@ static void begin(struct plain *plain, struct description *description, uint32_t
 
 void plain_begin(struct plain *plain, int fd, uint32_t reasons)
 {
-	plain->description = table_get(fd);
 	plain->fd = fd;
-	if (plain->description)
+	while ((plain->description = description_of(fd))) {
+		plain->cancel = cancel_disable();
 		begin(plain, plain->description, reasons);
+		if (table_get(fd) == plain->description)
+			return;
+		plain_end(plain);
+	}
 }
 
 /* A descriptor of the description, or -1. */
@@ -63,6 +67,7 @@ void plain_begin_path(struct plain *plain, int dirfd, const char *path, int flag
 	    S_ISREG(st.st_mode))
 		plain->description = description_find(st.st_dev, st.st_ino);
 	if (plain->description) {
+		plain->cancel = cancel_disable();
 		plain->fd = descriptor_of(plain->description);
 		begin(plain, plain->description, 0);
 	}
@@ -77,10 +82,17 @@ void plain_give_back(struct plain *plain)
 	gate_leave(&plain->description->gate, &plain->pass);
 	keep_give_back(plain->description, plain->fd);
 	begin(plain, plain->description, 0);
+	if (table_get(plain->fd) != plain->description) {
+		plain_end(plain);
+		plain_begin(plain, plain->fd, 0);
+	}
 }
 
 void plain_end(struct plain *plain)
 {
-	if (plain->description)
-		gate_leave(&plain->description->gate, &plain->pass);
+	if (!plain->description)
+		return;
+	gate_leave(&plain->description->gate, &plain->pass);
+	description_let_go(plain->description);
+	cancel_restore(plain->cancel);
 }

@@ -72,12 +72,15 @@ static ssize_t read_at_position(struct description *description, struct claim_sl
 	return got;
 }
 
-/* False: the file changed between ordinary and extended meanwhile, and nothing was read. */
+/*
+ * False: the file changed between ordinary and extended meanwhile, or the descriptor was replaced,
+ * and nothing was read.
+ */
 static bool read_plain(struct claim_slot *slot, uint32_t sequence, struct description *description,
 		       struct transfer *transfer, ssize_t *result)
 {
 	*result = transfer->call(transfer);
-	if (atomic_load(&description->slot) == slot &&
+	if (atomic_load(&description->slot) == slot && table_get(transfer->fd) == description &&
 	    atomic_load_explicit(&slot->sequence, memory_order_acquire) == sequence)
 		return true;
 	if (*result > 0 && !transfer->at_offset)
@@ -85,33 +88,55 @@ static bool read_plain(struct claim_slot *slot, uint32_t sequence, struct descri
 	return *result < 0;
 }
 
-static ssize_t read_any(struct description *description, struct transfer *transfer)
+/* False: the descriptor has come to lead elsewhere. */
+static bool read_managed(struct description *description, struct transfer *transfer,
+			 ssize_t *result)
 {
-	for (;;) {
+	while (table_get(transfer->fd) == description) {
 		struct claim_slot *slot = atomic_load_explicit(&description->slot,
 							       memory_order_acquire);
 		uint32_t sequence = slot_wait_stable(slot);
 		int64_t data_end = atomic_load_explicit(&slot->positions.data_end,
 							memory_order_acquire);
 		struct owner_hold hold;
-		ssize_t result;
 
 		if (data_end < 0) {
-			if (read_plain(slot, sequence, description, transfer, &result))
-				return result;
+			if (read_plain(slot, sequence, description, transfer, result))
+				return true;
 			continue;
 		}
-		if (transfer->at_offset)
-			return read_clipped(description, transfer, data_end - transfer->offset);
-		if (!slot_lock(slot, &hold))
-			return read_at_position(description, slot, transfer);
-		if (slot_is_extended(slot)) {
-			result = read_at_position(description, slot, transfer);
+		if (transfer->at_offset) {
+			*result = read_clipped(description, transfer, data_end - transfer->offset);
+			return table_get(transfer->fd) == description;
+		}
+		if (!slot_lock(slot, &hold)) {
+			*result = read_at_position(description, slot, transfer);
+			return true;
+		}
+		if (slot_is_extended(slot) && table_get(transfer->fd) == description) {
+			*result = read_at_position(description, slot, transfer);
 			slot_unlock(slot, &hold);
-			return result;
+			return true;
 		}
 		slot_unlock(slot, &hold);
 	}
+	return false;
+}
+
+static ssize_t read_any(struct description *description, struct transfer *transfer)
+{
+	for (; description; description = table_get(transfer->fd)) {
+		ssize_t result;
+		bool done;
+
+		if (!description_hold(description, transfer->fd))
+			continue;
+		done = read_managed(description, transfer, &result);
+		description_let_go(description);
+		if (done)
+			return result;
+	}
+	return transfer->call(transfer);
 }
 
 ssize_t files_read(struct description *description, struct transfer *transfer)

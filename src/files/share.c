@@ -153,10 +153,12 @@ void share_before_exec(void)
 
 	share_begin();
 	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
-		struct description *description = table_get(fd);
+		struct description *description = description_of(fd);
 
-		if (description)
+		if (description) {
 			keep_give_back(description, fd);
+			description_let_go(description);
+		}
 		if (mine && !(sys.fcntl(fd, F_GETFD) & FD_CLOEXEC))
 			atomic_store(mine, true);
 	}

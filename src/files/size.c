@@ -6,6 +6,7 @@
 #include "files/engage.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 /* The file was ordinary (or extended) all the time since the sequence number was read. */
@@ -47,28 +48,29 @@ static off_t seek_extended(struct claim_slot *slot, int fd, off_t offset, int wh
 	}
 }
 
-off_t files_lseek(struct description *description, int fd, off_t offset, int whence)
+/* False: the descriptor has come to lead elsewhere. */
+static bool seek_managed(struct description *description, int fd, off_t offset, int whence,
+			 off_t *result)
 {
-	for (;;) {
+	while (table_get(fd) == description) {
 		struct claim_slot *slot = atomic_load(&description->slot);
 		uint32_t sequence = slot_wait_stable(slot);
 		struct owner_hold hold;
 		bool locked;
-		off_t result;
 
 		if (!(whence == SEEK_CUR && offset == 0)) {
 			atomic_store(&description->inside_left, 0);
 			atomic_store(&description->keep_left, 0);
 		}
 		if (!slot_is_extended(slot)) {
-			result = sys.lseek(fd, offset, whence);
-			if (whence == SEEK_SET || whence == SEEK_CUR || result < 0 ||
-			    unchanged(description, slot, sequence))
-				return result;
+			*result = sys.lseek(fd, offset, whence);
+			if (whence == SEEK_SET || whence == SEEK_CUR || *result < 0 ||
+			    (unchanged(description, slot, sequence) && table_get(fd) == description))
+				return true;
 			continue;
 		}
 		locked = slot_lock(slot, &hold);
-		if (!slot_is_extended(slot)) {
+		if (!slot_is_extended(slot) || table_get(fd) != description) {
 			if (locked)
 				slot_unlock(slot, &hold);
 			continue;
@@ -76,15 +78,44 @@ off_t files_lseek(struct description *description, int fd, off_t offset, int whe
 		atomic_store(&slot->intent, INTENT_NONE);
 		if (!(whence == SEEK_CUR && offset == 0))
 			description->at_end = false;
-		result = seek_extended(slot, fd, offset, whence);
+		*result = seek_extended(slot, fd, offset, whence);
 		if (locked)
 			slot_unlock(slot, &hold);
-		return result;
+		return true;
 	}
+	return false;
 }
 
-int files_stat_fd(struct description *description, int (*call)(void *argument), void *argument,
-		  int64_t *size)
+static off_t seek(struct description *description, int fd, off_t offset, int whence)
+{
+	for (; description; description = table_get(fd)) {
+		off_t result;
+		bool done;
+
+		if (!description_hold(description, fd))
+			continue;
+		done = seek_managed(description, fd, offset, whence, &result);
+		description_let_go(description);
+		if (done)
+			return result;
+	}
+	return sys.lseek(fd, offset, whence);
+}
+
+off_t files_lseek(struct description *description, int fd, off_t offset, int whence)
+{
+	/* Cancelled asynchronously, the thread would take the slot's lock along. */
+	int cancel = cancel_disable();
+	off_t result = seek(description, fd, offset, whence);
+
+	cancel_restore(cancel);
+	return result;
+}
+
+/* The description is held: its file's answer, until the call gives another file's. */
+static int stat_managed(struct description *description, int (*call)(void *argument),
+			void *argument, dev_t (*dev)(void *argument), ino_t (*ino)(void *argument),
+			int64_t *size)
 {
 	for (;;) {
 		struct claim_slot *slot = atomic_load(&description->slot);
@@ -92,6 +123,9 @@ int files_stat_fd(struct description *description, int (*call)(void *argument), 
 		int result = call(argument);
 		int64_t data_end = atomic_load(&slot->positions.data_end);
 
+		if (result == 0 && (dev(argument) != description->dev ||
+				    ino(argument) != description->ino))
+			return result;
 		if (!unchanged(description, slot, sequence))
 			continue;
 		if (result == 0 && data_end >= 0)
@@ -114,7 +148,9 @@ int files_stat_path(int (*call)(void *argument), void *argument, dev_t (*dev)(vo
 	description = description_find(dev(argument), ino(argument));
 	if (!description)
 		return result;
-	return files_stat_fd(description, call, argument, size);
+	result = stat_managed(description, call, argument, dev, ino, size);
+	description_let_go(description);
+	return result;
 }
 
 int64_t files_clip_available(struct description *description, int fd, int64_t available)
@@ -153,7 +189,8 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 		if (!slot_lock(slot, &hold))
 			return false;
 	}
-	if (!slot_is_extended(slot) || end > atomic_load(&slot->positions.file_end)) {
+	if (!slot_is_extended(slot) || end > atomic_load(&slot->positions.file_end) ||
+	    table_get(fd) != description) {
 		slot_unlock(slot, &hold);
 		return false;
 	}
@@ -172,26 +209,43 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 	return true;
 }
 
+static bool fallocate_held(struct description *description, int fd, int mode, off_t offset,
+			   off_t bytes, int (*call)(int fd, int mode, off_t offset, off_t bytes),
+			   int *result)
+{
+	struct claim_slot *slot;
+	bool done;
+
+	if (!description_hold(description, fd))
+		return false;
+	slot = atomic_load(&description->slot);
+	done = slot_is_extended(slot) && fallocate_extended(description, slot, fd, mode, offset,
+							    bytes, call, result);
+	description_let_go(description);
+	return done;
+}
+
 int files_fallocate(struct description *description, int fd, int mode, off_t offset, off_t bytes,
 		    int (*call)(int fd, int mode, off_t offset, off_t bytes))
 {
-	struct claim_slot *slot = atomic_load(&description->slot);
 	struct plain plain;
 	int result, cancel, saved_errno;
 
 	/* Neither the size nor anything past data_end comes of it. */
 	if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
 		return call(fd, mode, offset, bytes);
+	pthread_testcancel();
 	cancel = cancel_disable();
-	if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE)) == 0 && slot_is_extended(slot) &&
-	    fallocate_extended(description, slot, fd, mode, offset, bytes, call, &result)) {
+	if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE)) == 0 &&
+	    fallocate_held(description, fd, mode, offset, bytes, call, &result)) {
 		cancel_restore(cancel);
 		return result;
 	}
 	plain_begin(&plain, fd, 0);
 	result = call(fd, mode, offset, bytes);
 	saved_errno = errno;
-	if (result == 0 && mode == FALLOC_FL_KEEP_SIZE &&
+	description = plain.description;
+	if (result == 0 && mode == FALLOC_FL_KEEP_SIZE && description &&
 	    offset + bytes > atomic_load(&description->program_keep_end))
 		atomic_store(&description->program_keep_end, offset + bytes);
 	plain_end(&plain);

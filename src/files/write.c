@@ -313,7 +313,7 @@ static bool write_extended(struct description *description, struct claim_slot *s
 		*result = write_nested(description, slot, transfer);
 		return true;
 	}
-	if (!slot_is_extended(slot)) {
+	if (!slot_is_extended(slot) || table_get(transfer->fd) != description) {
 		slot_unlock(slot, &hold);
 		return false;
 	}
@@ -351,7 +351,7 @@ find:
 	return true;
 }
 
-/* False: the file has become an extended one. */
+/* False: the file has become an extended one, or the descriptor leads elsewhere. */
 static bool write_plain(struct description *description, struct transfer *transfer,
 			ssize_t *result)
 {
@@ -360,7 +360,8 @@ static bool write_plain(struct description *description, struct transfer *transf
 	if (engage_is_due(description, transfer) && engage_take(description, transfer))
 		return false;
 	gate_enter(&description->gate, &pass);
-	if (slot_is_extended(atomic_load(&description->slot))) {
+	if (slot_is_extended(atomic_load(&description->slot)) ||
+	    table_get(transfer->fd) != description) {
 		gate_leave(&description->gate, &pass);
 		return false;
 	}
@@ -370,32 +371,50 @@ static bool write_plain(struct description *description, struct transfer *transf
 	return true;
 }
 
-static ssize_t write_any(struct description *description, struct transfer *transfer)
+/* False: the descriptor has come to lead elsewhere. */
+static bool write_managed(struct description *description, struct transfer *transfer,
+			  ssize_t *result)
 {
-	for (;;) {
+	while (table_get(transfer->fd) == description) {
 		struct claim_slot *slot = atomic_load_explicit(&description->slot,
 							       memory_order_acquire);
 		int64_t data_end = atomic_load_explicit(&slot->positions.data_end,
 							memory_order_acquire);
-		ssize_t result;
 
 		if (data_end < 0) {
-			if (write_plain(description, transfer, &result))
-				return result;
+			if (write_plain(description, transfer, result))
+				return true;
 			continue;
 		}
 		if (transfer->at_offset && !transfer->to_end && !atomic_load(&description->append) &&
 		    transfer->offset <= data_end - (int64_t)transfer->bytes) {
-			result = transfer->call(transfer);
+			*result = transfer->call(transfer);
 			/* Cut meanwhile: then this write comes after the cut. */
-			if (result > 0 &&
-			    transfer->offset + result > atomic_load(&slot->positions.data_end))
-				note_late(slot, transfer->offset + result);
-			return result;
+			if (*result > 0 &&
+			    transfer->offset + *result > atomic_load(&slot->positions.data_end))
+				note_late(slot, transfer->offset + *result);
+			return true;
 		}
-		if (write_extended(description, slot, transfer, &result))
+		if (write_extended(description, slot, transfer, result))
+			return true;
+	}
+	return false;
+}
+
+static ssize_t write_any(struct description *description, struct transfer *transfer)
+{
+	for (; description; description = table_get(transfer->fd)) {
+		ssize_t result;
+		bool done;
+
+		if (!description_hold(description, transfer->fd))
+			continue;
+		done = write_managed(description, transfer, &result);
+		description_let_go(description);
+		if (done)
 			return result;
 	}
+	return transfer->call(transfer);
 }
 
 /*

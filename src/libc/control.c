@@ -78,7 +78,7 @@ EXPORT int preallocate_set_options(int fd, const char *options, char *message, s
 
 	if (!description)
 		return -1;
-	changed = description->options;
+	description_options(description, &changed);
 	ret = parse(&changed, options, &error);
 	if (ret == 0 && atomic_load(&description->direct))
 		ret = rule_options_check_alignment(&changed, DIRECT_ALIGN, &error);
@@ -87,7 +87,7 @@ EXPORT int preallocate_set_options(int fd, const char *options, char *message, s
 			snprintf(message, size, "%s", error.message);
 		return fail(EINVAL);
 	}
-	ret = files_set_options(description, fd, &changed);
+	ret = files_set_options(fd, &changed);
 	return ret < 0 ? fail(-ret) : 0;
 }
 

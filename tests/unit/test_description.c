@@ -31,6 +31,16 @@ static struct description *new_file(dev_t dev, ino_t ino)
 	return description;
 }
 
+/* Without holding it. */
+static struct description *found(dev_t dev, ino_t ino)
+{
+	struct description *description = description_find(dev, ino);
+
+	if (description)
+		description_let_go(description);
+	return description;
+}
+
 static void a_new_one_is_blank(void **state)
 {
 	struct description *description;
@@ -72,17 +82,17 @@ static void a_file_is_found_while_it_is_open(void **state)
 	struct description *elsewhere = new_file(2, 100);
 
 	(void)state;
-	assert_ptr_equal(description_find(1, 100), first);
-	assert_ptr_equal(description_find(1, 101), second);
-	assert_ptr_equal(description_find(2, 100), elsewhere);
-	assert_null(description_find(2, 101));
-	assert_null(description_find(1, 102));
+	assert_ptr_equal(found(1, 100), first);
+	assert_ptr_equal(found(1, 101), second);
+	assert_ptr_equal(found(2, 100), elsewhere);
+	assert_null(found(2, 101));
+	assert_null(found(1, 102));
 	description_free(first);
-	assert_null(description_find(1, 100));
-	assert_ptr_equal(description_find(2, 100), elsewhere);
+	assert_null(found(1, 100));
+	assert_ptr_equal(found(2, 100), elsewhere);
 	description_free(second);
 	description_free(elsewhere);
-	assert_null(description_find(2, 100));
+	assert_null(found(2, 100));
 }
 
 static void an_unpublished_one_is_not_found(void **state)
@@ -92,14 +102,14 @@ static void an_unpublished_one_is_not_found(void **state)
 	(void)state;
 	description->dev = 1;
 	description->ino = 100;
-	assert_null(description_find(1, 100));
+	assert_null(found(1, 100));
 	description_publish(description);
-	assert_ptr_equal(description_find(1, 100), description);
+	assert_ptr_equal(found(1, 100), description);
 	description_free(description);
 
 	/* What had its place before isn't found in its stead. */
 	description = description_new();
-	assert_null(description_find(1, 100));
+	assert_null(found(1, 100));
 	description_free(description);
 }
 
@@ -112,7 +122,7 @@ static void many_are_in_use_at_once(void **state)
 	for (size_t i = 0; i < MANY; i++)
 		all[i] = new_file(3, 1000 + i);
 	for (size_t i = 0; i < MANY; i++) {
-		assert_ptr_equal(description_find(3, 1000 + i), all[i]);
+		assert_ptr_equal(found(3, 1000 + i), all[i]);
 		assert_int_equal(all[i]->index, i);
 	}
 	for (size_t i = 0; description_at(i, &description); i++) {
@@ -141,7 +151,7 @@ static void many_are_in_use_at_once(void **state)
 		description_free(all[i]);
 	assert_false(descriptions_exist());
 	for (size_t i = 0; i < MANY; i++)
-		assert_null(description_find(3, 1000 + i));
+		assert_null(found(3, 1000 + i));
 }
 
 static void one_that_is_being_closed_is_passed_over(void **state)
@@ -210,7 +220,7 @@ static void *open_and_close(void *argument)
 		description->dev = 9;
 		description->ino = ino;
 		description_publish(description);
-		if (description_find(9, ino) != description)
+		if (found(9, ino) != description)
 			error = "not found";
 		atomic_store(&owners[description->index], 0);
 		description_free(description);
@@ -245,9 +255,12 @@ static void *look_for_them(void *argument)
 		for (ino_t ino = 7000; ino < 7000 + 200; ino++) {
 			struct description *description = description_find(9, ino);
 
-			/* What is found is whole. */
-			if (description && (description->ino != ino || !description->readable))
+			/* What is found is whole, and stays so while it is held. */
+			if (!description)
+				continue;
+			if (description->ino != ino || !description->readable)
 				return "half of it";
+			description_let_go(description);
 		}
 	}
 	return NULL;

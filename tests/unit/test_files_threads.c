@@ -138,14 +138,24 @@ static int call_fstat(void *argument)
 	return fstat(call->fd, &call->st);
 }
 
+static dev_t stat_dev(void *argument)
+{
+	return ((struct stat_call *)argument)->st.st_dev;
+}
+
+static ino_t stat_ino(void *argument)
+{
+	return ((struct stat_call *)argument)->st.st_ino;
+}
+
 static int64_t size_of(int fd)
 {
 	struct stat_call call = {.fd = fd};
 	int64_t size = INT64_MIN; /* stays so while the file isn't extended */
+	int result = files_stat_path(call_fstat, &call, stat_dev, stat_ino, &size,
+				     call_fstat(&call));
 
-	if (files_stat_fd(table_get(fd), call_fstat, &call, &size) < 0)
-		return -1;
-	return size == INT64_MIN ? call.st.st_size : size;
+	return result < 0 ? result : size == INT64_MIN ? call.st.st_size : size;
 }
 
 static int truncate_to(int fd, int64_t length)
@@ -389,7 +399,6 @@ static void disturb(unsigned int round)
 	};
 	const int fds[] = {log_fd, text_fd, slots_fd};
 	int fd = fds[round % 3];
-	struct description *description = table_get(fd);
 	struct plain plain;
 
 	for (int i = 0; i < 3; i++) {
@@ -408,7 +417,7 @@ static void disturb(unsigned int round)
 			EXPECT(lseek(fd, 0, SEEK_END) <= size_of(fd));
 		plain_end(&plain);
 	} else {
-		int ret = files_set_options(description, fd, &sets[round / 2 % 4]);
+		int ret = files_set_options(fd, &sets[round / 2 % 4]);
 
 		EXPECT(ret == 0 || ret == -EBUSY);
 	}
