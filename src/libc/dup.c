@@ -69,7 +69,7 @@ EXPORT int dup3(int from, int to, int flags)
 }
 
 /* O_APPEND is cleared while the file is extended. */
-static int set_flags(struct description *description, int fd, long flags)
+static int set_flags(int fd, long flags)
 {
 	struct plain plain;
 	int result, saved_errno;
@@ -77,9 +77,9 @@ static int set_flags(struct description *description, int fd, long flags)
 	plain_begin(&plain, fd, flags & O_ASYNC ? KEEP_OWN : 0);
 	result = real()->fcntl(fd, F_SETFL, flags);
 	saved_errno = errno;
-	if (result == 0) {
-		atomic_store(&description->append, flags & O_APPEND);
-		atomic_store(&description->direct, flags & O_DIRECT);
+	if (result == 0 && plain.description) {
+		atomic_store(&plain.description->append, flags & O_APPEND);
+		atomic_store(&plain.description->direct, flags & O_DIRECT);
 	}
 	plain_end(&plain);
 	errno = saved_errno;
@@ -109,7 +109,7 @@ static int managed_fcntl(struct description *description, int fd, int command, v
 	case F_GETFL:
 		return get_flags(description, fd);
 	case F_SETFL:
-		return set_flags(description, fd, (long)argument);
+		return set_flags(fd, (long)argument);
 	case F_SETLEASE:
 	case F_SETOWN:
 	case F_SETOWN_EX:

@@ -7,24 +7,23 @@
 
 EXPORT int ftruncate(int fd, off_t length)
 {
-	struct description *description = managed(fd);
 	struct plain plain;
 	int result, saved_errno;
 
-	if (!description)
+	if (!managed(fd))
 		return real()->ftruncate(fd, length);
 	plain_begin(&plain, fd, 0);
 	/* Where the file grows, what is added must be a hole. */
 	plain_give_back(&plain);
 	result = real()->ftruncate(fd, length);
 	saved_errno = errno;
+	if (result == 0 && plain.description) {
+		/* It gives back what lies past the end, whoever allocated it. */
+		atomic_store(&plain.description->program_keep_end, 0);
+		atomic_store(&plain.description->kept, false);
+	}
 	plain_end(&plain);
 	errno = saved_errno;
-	if (result == 0) {
-		/* It gives back what lies past the end, whoever allocated it. */
-		atomic_store(&description->program_keep_end, 0);
-		atomic_store(&description->kept, false);
-	}
 	return result;
 }
 
