@@ -153,6 +153,28 @@ EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_act
 	return SPAWNING(real()->posix_spawnp(pid, file, actions, attributes, argv, envp));
 }
 
+#if __GLIBC_PREREQ(2, 39)
+int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+		const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
+int pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
+		 const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
+
+EXPORT int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+		       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	return SPAWNING(OF_LIBRARY(pidfd_spawn, ENOSYS, pidfd, path, actions, attributes, argv,
+				   envp));
+}
+
+EXPORT int pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
+			const posix_spawnattr_t *attributes, char *const argv[],
+			char *const envp[])
+{
+	return SPAWNING(OF_LIBRARY(pidfd_spawnp, ENOSYS, pidfd, file, actions, attributes, argv,
+				   envp));
+}
+#endif
+
 /* The actions are libc's secret; that they will pass the descriptor on is not. */
 EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int from, int to)
 {

@@ -134,6 +134,8 @@ EXPORT void backtrace_symbols_fd(void *const *addresses, int count, int fd)
 		real()->backtrace_symbols_fd(addresses, count, fd);
 }
 
+ALIAS(__backtrace_symbols_fd, backtrace_symbols_fd);
+
 /* libc would write from the inside, past us. */
 static int format_and_write(int fd, const char *format, va_list arguments)
 {

@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The census of symbols (src/libc/census.txt) knows every symbol that the libraries of this machine,
+# and others whose lists are kept in symbols/, export; and what it says of our library is so.
+. "$(dirname "$0")/../lib/tap.sh"
+need nm awk ldconfig
+
+LIBRARY=$PREALLOCATE_BUILDDIR/.libs/libpreallocate.so
+CENSUS=$PREALLOCATE_SRCDIR/src/libc/census.txt
+NONE=$PREALLOCATE_SRCDIR/src/libc/census-none.txt
+SYMBOLS=$PREALLOCATE_SRCDIR/tests/house/symbols
+
+[ -r "$LIBRARY" ] || skip_all "$LIBRARY is not built"
+
+# exports LIBRARY: "address name" of each symbol, versions left out
+exports() {
+	nm -D --defined-only "$1" |
+		awk 'NF == 3 && $2 != "A" { sub(/@.*/, "", $3); print $1, $3 }' | LC_ALL=C sort -u
+}
+
+exported_names() {
+	exports "$1" | cut -d' ' -f2 | LC_ALL=C sort -u
+}
+
+# Table of the census, "name class reason", the names of census-none.txt in class none.
+census_table() {
+	awk '!/^#/ && NF { print }' "$1"
+	awk '!/^#/ { for (i = 1; i <= NF; i++) print $i, "none" }' "$NONE"
+}
+
+known() {
+	census_table "$1" | awk '{ print $1 }' | LC_ALL=C sort
+}
+
+# unknown CENSUS NAMES: of the list of names, those that the census doesn't know
+unknown() {
+	LC_ALL=C comm -13 <(known "$1" | uniq) <(LC_ALL=C sort -u "$2")
+}
+
+# not_exported CENSUS NAMES: said to be interposed, and not among our exports. What only a newer
+# libc has is interposed where that libc is.
+not_exported() {
+	LC_ALL=C comm -23 <(census_table "$1" | awk '$2 == "answered" || $2 == "settled"' |
+		awk -v here="$SCRATCH/here" 'BEGIN { while ((getline n <here) > 0) libc[n] = 1 }
+			$3 != "since" || $1 in libc { print $1 }' | LC_ALL=C sort -u) "$2"
+}
+
+# unlisted CENSUS NAMES: of our exports, those that the census doesn't call interposed
+unlisted() {
+	LC_ALL=C comm -13 <(census_table "$1" | awk '$2 == "answered" || $2 == "settled" { print $1 }' |
+		LC_ALL=C sort -u) "$2"
+}
+
+# other_names CENSUS LIBRARY: names that libc gives a function which we interpose under another one
+other_names() {
+	exports "$2" | awk 'NR == FNR { class[$1] = $2; private[$1] = $3 == "GLIBC_PRIVATE:"; next }
+		{ at[$1] = at[$1] " " $2 }
+		END {
+			for (a in at) {
+				n = split(at[a], names, " "); ours = ""
+				for (i = 1; i <= n; i++)
+					if (class[names[i]] ~ /answered|settled/)
+						ours = names[i]
+				for (i = 1; ours && i <= n; i++)
+					if (class[names[i]] !~ /answered|settled/ && !private[names[i]])
+						print names[i] " is " ours
+			}
+		}' <(census_table "$1") -
+}
+
+find_library() { # NAME
+	ldconfig -p | awk -v name="$1" '$1 == name && /x86-64|AArch64|libc6|64bit/ { print $NF; exit }'
+}
+
+exported_names "$LIBRARY" >"$SCRATCH/ours"
+: >"$SCRATCH/here"
+
+is "no symbol is listed twice" "$(known "$CENSUS" | uniq -d | tr '\n' ' ')" ""
+is "every line has a class" \
+	"$(census_table "$CENSUS" | awk '$2 !~ /^(answered|settled|passed|none)$/')" ""
+is "every line of census.txt says how or why" "$(awk '!/^#/ && NF && NF < 3' "$CENSUS")" ""
+
+for library in libc.so.6 libpthread.so.0 librt.so.1 libdl.so.2 libanl.so.1 libutil.so.1 \
+	libaio.so.1 libaio.so.1t64 liburing.so.2; do
+	path=$(find_library "$library")
+	if [ -z "$path" ]; then
+		skip "$library of this machine" "it isn't there"
+		continue
+	fi
+	exported_names "$path" >"$SCRATCH/names"
+	cat "$SCRATCH/names" >>"$SCRATCH/here"
+	is "$library of this machine: every name is known" \
+		"$(unknown "$CENSUS" "$SCRATCH/names" | tr '\n' ' ')" ""
+	is "$library: what we interpose has no name besides that passes" \
+		"$(other_names "$CENSUS" "$path" | tr '\n' ' ')" ""
+done
+
+for list in "$SYMBOLS"/*.txt; do
+	cut -d' ' -f1 "$list" >"$SCRATCH/names"
+	is "$(basename "$list" .txt): every name is known" \
+		"$(unknown "$CENSUS" "$SCRATCH/names" | tr '\n' ' ')" ""
+done
+
+is "what is answered or settled is exported by the library" \
+	"$(not_exported "$CENSUS" "$SCRATCH/ours" | tr '\n' ' ')" ""
+is "what the library exports is answered or settled" \
+	"$(unlisted "$CENSUS" "$SCRATCH/ours" | tr '\n' ' ')" ""
+
+# Each of these comparisons finds what it is there to find.
+grep -v '^pwritev2[[:space:]]' "$CENSUS" >"$SCRATCH/census"
+printf 'pwritev2\n' >"$SCRATCH/names"
+is "a name that is missing in the census is found" \
+	"$(unknown "$SCRATCH/census" "$SCRATCH/names")" pwritev2
+is "an export that is missing in the census is found" \
+	"$(unlisted "$SCRATCH/census" "$SCRATCH/ours")" pwritev2
+{ cat "$CENSUS" && echo 'pwritev3 settled nowhere'; } >"$SCRATCH/census"
+is "a symbol that nobody interposes is found" \
+	"$(not_exported "$SCRATCH/census" "$SCRATCH/ours")" pwritev3
+sed 's/^__fork\([[:space:]]\)*answered/__fork passed/' "$CENSUS" >"$SCRATCH/census"
+path=$(find_library libc.so.6)
+if exported_names "$path" | grep -qx __fork; then
+	is "another name of an interposed function is found" \
+		"$(other_names "$SCRATCH/census" "$path" | grep -o '^__fork is')" "__fork is"
+fi
+
+diag "$(census_table "$CENSUS" | awk '{ count[$2]++ } END {
+	printf "%d symbols known: %d answered, %d settled, %d passed on, %d none", NR,
+		count["answered"], count["settled"], count["passed"], count["none"] }')"
+done_testing
