@@ -183,6 +183,8 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 	ret = sys.fstat(claimed->fd, &before) < 0 ? -errno : 0;
 	if (ret == 0) {
 		ret = filter_settle(&slot->positions, &ops, claimed, &covered);
+		atomic_fetch_add(&slot->bytes_cut,
+				 (uint64_t)(before.st_size - atomic_load(&slot->positions.data_end)));
 		restore_program_keep(claimed, atomic_load(&slot->positions.data_end));
 		restore_times(claimed, &before);
 	}

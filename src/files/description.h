@@ -92,7 +92,13 @@ struct description {
 	/* A KEEP_SIZE allocation of the program's own ends here; ours goes, theirs stays. 0: none. */
 	_Atomic int64_t program_keep_end;
 
+	/* On this filesystem a cut frees nothing, and what the limits of space.c go by. */
+	_Atomic bool cut_stays;
+	_Atomic uint64_t bytes_earned; /* may be lost by cuts */
+	_Atomic uint64_t keep_bytes_lost;
+
 	/* Mode keep, see keep.c. */
+	_Atomic int64_t keep_end;     /* of what was allocated last; 0: it has been dealt with */
 	_Atomic int64_t keep_left;    /* bytes that can be written before the next top-up */
 	_Atomic int64_t keep_retry_at;
 	_Atomic bool kept;	      /* blocks past the end of file are ours */

@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "claim/claim.h"
 #include "claim/lease.h"
+#include "files/space.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -21,7 +22,6 @@
 #define SHORTEST_PAUSE NS_PER_S
 #define LONGEST_PAUSE (60 * NS_PER_S)
 #define GATE_PATIENCE NS_PER_MS
-#define SETTLES_WITHOUT_SPACE 8
 
 void slot_wait_wanted(struct claim_slot *slot)
 {
@@ -130,7 +130,7 @@ bool engage_is_due(struct description *description, const struct transfer *trans
 	    clock_now() < atomic_load(&description->retry_at))
 		return false;
 	due = !claim_is_barred() && atomic_load(&slot->robbed) == 0 &&
-	      thread_state.in_gate != &description->gate &&
+	      thread_state.in_gate != &description->gate && space_piece(description) > 0 &&
 	      write_crosses_end(description, transfer) && description_is_exclusive(description);
 	errno = saved_errno;
 	return due;
@@ -162,7 +162,7 @@ static void fill_request(struct description *description, struct claim_request *
 		.idle = options.idle,
 		.keep_end = atomic_load(&description->program_keep_end),
 		.options = {.prealloc_size = options.prealloc_size,
-			    .prealloc_align = options.prealloc_align},
+			    .prealloc_align = space_piece(description)},
 	};
 }
 
@@ -217,15 +217,9 @@ static void engage_locked(struct description *description, const struct transfer
 		note_refusal(description, -EOPNOTSUPP);
 		return;
 	}
-	/*
-	 * On btrfs every settle leaves an extent of prealloc_align behind of which little is used,
-	 * and none of it comes back: no more than a few for an open file.
-	 */
-	if (!space_is_freed_by_cut(&fs) &&
-	    atomic_load(&atomic_load(&description->slot)->settles) >= SETTLES_WITHOUT_SPACE) {
-		note_refusal(description, -EOPNOTSUPP);
+	space_look(description, &fs);
+	if (space_piece(description) == 0)
 		return;
-	}
 	description->at_end = false;
 	fill_request(description, &request, start, end);
 	ret = claim_take(&description->slot, transfer->fd, &request, bars);
@@ -239,6 +233,7 @@ static void engage_locked(struct description *description, const struct transfer
 	/* The extension has swallowed them, the settle will give them back. */
 	atomic_store(&description->kept, false);
 	atomic_store(&description->keep_left, 0);
+	atomic_store(&description->keep_end, 0);
 }
 
 bool engage_take(struct description *description, const struct transfer *transfer)

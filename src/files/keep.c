@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "claim/lease.h"
 #include "claim/settle.h"
+#include "files/space.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -42,6 +43,14 @@ static int64_t step(struct description *description, const struct statfs *fs)
 	return description->options.prealloc_size;
 }
 
+static void note_cut(struct description *description, int64_t size)
+{
+	int64_t keep_end = atomic_exchange(&description->keep_end, 0);
+
+	if (keep_end > size)
+		atomic_fetch_add(&description->keep_bytes_lost, (uint64_t)(keep_end - size));
+}
+
 static void top_up(struct description *description, int fd, int64_t start, int64_t end,
 		   int64_t size)
 {
@@ -52,6 +61,15 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 
 	if (fstatfs(fd, &fs) < 0 || start - size > align)
 		return;
+	space_look(description, &fs);
+	/* There would still be room, had not somebody cut it off. */
+	if (end <= atomic_load(&description->keep_end))
+		note_cut(description, size);
+	align = space_piece(description);
+	if (align == 0) {
+		atomic_store(&description->keep_left, SPACE_SMALLEST_PIECE);
+		return;
+	}
 	if (__builtin_add_overflow(end, step(description, &fs) + align, &keep_end))
 		return;
 	keep_end -= keep_end % align;
@@ -68,6 +86,7 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 	}
 	atomic_store(&description->kept, true);
 	atomic_store(&description->keep_left, keep_end - end);
+	atomic_store(&description->keep_end, keep_end);
 	atomic_fetch_add(&description->keep_extensions, 1);
 	atomic_fetch_add(&description->keep_bytes, (uint64_t)(keep_end - size));
 }
@@ -141,6 +160,7 @@ static void cut(struct description *description, int fd)
 		sys.fchmod(fd, st.st_mode & 07777);
 	times[1] = st.st_mtim;
 	sys.futimens(fd, times);
+	note_cut(description, st.st_size);
 	atomic_store(&description->kept, false);
 	atomic_store(&description->keep_left, 0);
 }

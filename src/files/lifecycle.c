@@ -82,6 +82,8 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 		options.prealloc_align = (options.prealloc_align + DIRECT_ALIGN - 1) /
 					 DIRECT_ALIGN * DIRECT_ALIGN;
 	description_set_options(description, &options);
+	if (st.st_size == 0)
+		atomic_store(&description->bytes_earned, (uint64_t)options.prealloc_align);
 	atomic_store(&description->append, flags & O_APPEND);
 	atomic_store(&description->direct, flags & O_DIRECT);
 	atomic_store(&description->reasons, reasons | atomic_load(&reasons_of_all));

@@ -367,6 +367,9 @@ static bool write_plain(struct description *description, struct transfer *transf
 	}
 	keep_before_write(description, transfer);
 	*result = transfer->call(transfer);
+	if (*result > 0)
+		atomic_fetch_add_explicit(&description->bytes_earned, (uint64_t)*result,
+					  memory_order_relaxed);
 	gate_leave(&description->gate, &pass);
 	return true;
 }

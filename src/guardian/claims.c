@@ -176,6 +176,7 @@ int claims_extend(struct guardian *guardian, const struct claim_request *request
 		settle(guardian, claim, SETTLED_CHALLENGED);
 		return -EAGAIN;
 	}
+	claim->claimed.options = request->options;
 	owner_lock_slot(&claim->claimed, &guardian->program);
 	ret = atomic_load(&claim->claimed.slot->robbed)
 		      ? -EAGAIN
