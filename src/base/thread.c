@@ -33,25 +33,41 @@ void signals_restore(const sigset_t *saved)
 	pthread_sigmask(SIG_SETMASK, saved, NULL);
 }
 
+#define SAVED_DISABLED 1
+#define SAVED_ASYNCHRONOUS 2
+
+/*
+ * The type first: a SIGCANCEL that was sent while the thread was still cancellable goes by the type
+ * alone when it arrives (glibc 2.36, nptl/pthread_cancel.c, sigcancel_handler).
+ */
 int cancel_disable(void)
 {
-	int saved;
+	int type, state, saved;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &saved);
-	if (saved == PTHREAD_CANCEL_ENABLE)
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	saved = (state == PTHREAD_CANCEL_DISABLE ? SAVED_DISABLED : 0) |
+		(type == PTHREAD_CANCEL_ASYNCHRONOUS ? SAVED_ASYNCHRONOUS : 0);
+	if (saved != SAVED_DISABLED) {
 		thread_state.cancel_held = true;
+		thread_state.cancel_saved = saved;
+	}
 	return saved;
 }
 
 void cancel_restore(int saved)
 {
-	pthread_setcancelstate(saved, NULL);
-	if (saved == PTHREAD_CANCEL_ENABLE)
-		thread_state.cancel_held = false;
+	if (saved == SAVED_DISABLED)
+		return;
+	thread_state.cancel_held = false;
+	if (!(saved & SAVED_DISABLED))
+		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	if (saved & SAVED_ASYNCHRONOUS)
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
 }
 
 void cancel_release(void)
 {
 	if (thread_state.cancel_held)
-		cancel_restore(PTHREAD_CANCEL_ENABLE);
+		cancel_restore(thread_state.cancel_saved);
 }

@@ -14,7 +14,8 @@ struct thread_state {
 	unsigned int suspended;	 /* how many nested owner_suspend_all are open */
 	unsigned int barred;	 /* how many share_begin of this thread hold the bar */
 	int next_watch;		 /* 1 + the watch of the fork that is under way; 0: none */
-	bool cancel_held;	 /* cancellation was enabled, and is held back by cancel_disable */
+	bool cancel_held;	 /* cancellation was possible, and is held back by cancel_disable */
+	int cancel_saved;	 /* valid while cancel_held: what its cancel_restore wants */
 	bool vforked;		 /* a vfork child is running on this thread's stack and state */
 	bool pid_follows;	 /* inside our fork wrapper, which will know the child's pid */
 };

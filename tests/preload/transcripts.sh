@@ -27,6 +27,11 @@ programs=(
 	open close dup
 	write append read seek stat truncate space sparse mapping copy metadata lock
 	stream async limit process thread
+	"uring syscall" "uring append" "uring bare"
+	forks
+	handles
+	stdio
+	cancel
 	storm
 	"ending return" "ending exit" "ending _exit" "ending _Exit" "ending quick_exit"
 	"ending at_quick_exit" "ending atexit" "ending pthread_exit" "ending thread_exit"

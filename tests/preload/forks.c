@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Forks in the forms that process.c leaves out: from threads, beside opens, and inside libc. */
+#include "transcript.h"
+
+#include <pthread.h>
+#include <pty.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define RECORD 64
+
+static char bytes[5000];
+static int shared_fd;
+static _Atomic bool stop;
+
+static pid_t by_fork(void)
+{
+	return fork();
+}
+
+static pid_t by__Fork(void)
+{
+	return _Fork();
+}
+
+static pid_t by_syscall(void)
+{
+	return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+}
+
+static pid_t by_forkpty(void)
+{
+	int master;
+
+	return forkpty(&master, NULL, NULL, NULL);
+}
+
+static void each(const char *name, pid_t (*make)(void), int flags)
+{
+	int fd = start(name, O_RDWR | flags), status;
+
+	for (int i = 0; i < 3; i++) {
+		pid_t child = make();
+
+		if (child == 0) {
+			struct stat st;
+
+			write(fd, "child\n", 6);
+			if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_END) != st.st_size)
+				_exit(1);
+			write(fd, "child again\n", 12);
+			_exit(7);
+		}
+		CALL(child > 0);
+		CALL(waitpid(child, &status, 0) == child);
+		CALL(WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+		CALL(write(fd, bytes, 700));
+		state(fd);
+	}
+	finish(fd);
+}
+
+static void *fork_for_ever(void *unused)
+{
+	char record[RECORD];
+
+	(void)unused;
+	memset(record, 'f', sizeof(record));
+	while (!stop) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			write(shared_fd, record, sizeof(record));
+			_exit(0);
+		}
+		waitpid(child, NULL, 0);
+		write(shared_fd, record, sizeof(record));
+	}
+	return NULL;
+}
+
+/* While main appends to the file that all of them have. */
+static void from_threads(void)
+{
+	pthread_t threads[2];
+	char record[RECORD];
+	struct stat st;
+	int torn = 0;
+
+	section("from-threads");
+	memset(record, 'm', sizeof(record));
+	shared_fd = open(file, O_RDWR | O_CREAT | O_APPEND, 0640);
+	write(shared_fd, record, sizeof(record));
+	write(shared_fd, record, sizeof(record));
+	EXTENDED(shared_fd);
+	stop = false;
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, fork_for_ever, NULL);
+	for (int i = 0; i < 20000; i++)
+		write(shared_fd, record, sizeof(record));
+	stop = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	fstat(shared_fd, &st);
+	CALL(st.st_size % RECORD);
+	for (off_t at = 0; at < st.st_size; at += RECORD) {
+		pread(shared_fd, record, sizeof(record), at);
+		torn += record[0] == 0 || record[0] != record[RECORD - 1];
+	}
+	CALL(torn);
+	CALL(ftruncate(shared_fd, 0));
+	finish(shared_fd);
+}
+
+static int told[2], go[2];
+
+static void *fork_on_demand(void *unused)
+{
+	(void)unused;
+	while (!stop) {
+		pid_t child;
+
+		sched_yield();
+		child = fork();
+		if (child == 0) {
+			/* Whatever it has inherited, it appends to: behind the parent's. */
+			for (int fd = 100; fd < 108; fd++)
+				write(fd, "child---", 8);
+			_exit(0);
+		}
+		waitpid(child, NULL, 0);
+	}
+	return NULL;
+}
+
+/*
+ * A file that is opened while another thread forks: the child has it or not, and if it has, its
+ * bytes and the parent's stand one after the other.
+ */
+static void beside_opens(void)
+{
+	pthread_t thread;
+	long long wrong = 0;
+
+	section("beside-opens");
+	stop = false;
+	pthread_create(&thread, NULL, fork_on_demand, NULL);
+	for (int i = 0; i < 1500; i++) {
+		char record[8];
+		struct stat st;
+		long long parents = 0;
+		int opened = open(file, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0640);
+		int fd = 100 + i % 8;
+
+		dup2(opened, fd);
+		close(opened);
+		for (int k = 0; k < 6; k++) {
+			write(fd, "parent--", 8);
+			if (k == 2)
+				sched_yield();
+		}
+		fstat(fd, &st);
+		for (off_t at = 0; pread(fd, record, 8, at) == 8; at += 8) {
+			parents += memcmp(record, "parent--", 8) == 0;
+			wrong += memcmp(record, "parent--", 8) && memcmp(record, "child---", 8);
+		}
+		wrong += parents != 6 || st.st_size % 8;
+		close(fd);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	CALL(wrong);
+	CALL(truncate(file, 0));
+}
+
+static void as_daemon(void)
+{
+	int fd = start("daemon", O_RDWR | O_APPEND), status;
+	pid_t child;
+	char byte;
+
+	CALL(pipe(told));
+	CALL(pipe(go));
+	child = fork();
+	if (child == 0) {
+		close(told[0]);
+		if (daemon(1, 1) < 0)
+			_exit(1);
+		write(fd, "daemon\n", 7);
+		if (read(go[0], &byte, 1) == 1)
+			write(fd, "daemon again\n", 13);
+		_exit(0);
+	}
+	CALL(close(told[1]));
+	CALL(waitpid(child, &status, 0) == child);
+	CALL(status);
+	/* Its parent is gone, it is not. */
+	CALL(write(go[1], "x", 1));
+	CALL(read(told[0], &byte, 1));
+	CALL(write(fd, bytes, 700));
+	state(fd);
+	finish(fd);
+}
+
+/* The child closes everything, as one does before another program; the parent goes on. */
+static void child_closes_all(void)
+{
+	int fd = start("closes-all", O_RDWR | O_APPEND);
+	pid_t child = fork();
+
+	if (child == 0) {
+		for (int i = 0; i < 1100; i++)
+			close(i);
+		_exit(open("/dev/null", O_RDONLY));
+	}
+	CALL(write(fd, bytes, 500));
+	CALL(waitpid(child, NULL, 0) == child);
+	again(fd);
+	state(fd);
+	finish(fd);
+}
+
+void transcript(int argc, char **argv)
+{
+	(void)argc, (void)argv;
+	fill(bytes, sizeof(bytes), 1);
+	each("fork", by_fork, O_APPEND);
+	each("_Fork", by__Fork, O_APPEND);
+	each("_Fork", by__Fork, 0);
+	each("syscall", by_syscall, O_APPEND);
+	each("syscall", by_syscall, 0);
+	each("forkpty", by_forkpty, O_APPEND);
+	each("forkpty", by_forkpty, 0);
+	child_closes_all();
+	as_daemon();
+	from_threads();
+	beside_opens();
+}
