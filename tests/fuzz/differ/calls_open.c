@@ -26,6 +26,9 @@ static void run_open(struct side *side, const struct operation *op, struct outco
 	default:
 		DO(outcome, creat(name, 0640));
 	}
+	/* One that the library doesn't manage may be the last to be closed. */
+	if ((op->flags & O_ACCMODE) == O_RDONLY)
+		machine.quiet = false;
 	slot_set(side, op->other, outcome);
 }
 

@@ -9,7 +9,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* What lies behind the bytes that were read must be as it was, but direct I/O reads whole sectors. */
+/*
+ * What lies behind the bytes that were read must be as it was; not with O_DIRECT, which may fill
+ * whole sectors.
+ */
 #define LOOKED_AT 16384
 
 static char *back_of(struct side *side, const struct operation *op)
@@ -26,11 +29,13 @@ static char *back_of(struct side *side, const struct operation *op)
 
 static void looked(struct outcome *outcome, const struct operation *op)
 {
+	bool direct = fcntl(slot_fd(&machine.side[PLAIN], op), F_GETFL) & O_DIRECT;
+
 	if (op->buffer == BAD || op->buffer == HALF_BAD)
 		return;
 	if (outcome->result > 0)
 		outcome->bytes = (size_t)outcome->result;
-	if (!op->flags && outcome->bytes < LOOKED_AT)
+	if (!direct && outcome->bytes < LOOKED_AT)
 		outcome->bytes = op->length_was < LOOKED_AT ? (size_t)op->length_was : LOOKED_AT;
 }
 

@@ -159,9 +159,10 @@ static int64_t resolve(const struct operation *op, const struct value *value)
 	}
 }
 
+static const struct value position = {.base = POSITION}, end = {.base = DATA_END};
+
 static int64_t start_of(const struct operation *op, unsigned int traits)
 {
-	static const struct value position = {.base = POSITION}, end = {.base = DATA_END};
 	int fd = machine.side[PLAIN].fd[op->slot];
 
 	if (traits & AT)
@@ -182,6 +183,17 @@ static void resolve_all(struct operation *op, unsigned int traits)
 		op->length_was = 0;
 	if (op->length_was > BUFFER / 2)
 		op->length_was = BUFFER / 2;
+	/* Where direct I/O faults depends on how much it transfers at a time. */
+	if ((traits & READS) && op->buffer == HALF_BAD && machine.side[PLAIN].fd[op->slot] >= 0 &&
+	    (fcntl(machine.side[PLAIN].fd[op->slot], F_GETFL) & O_DIRECT))
+		op->buffer = BAD;
+	/*
+	 * A write that faults part of the way may or may not have changed bytes that it doesn't count,
+	 * as they happened to be in the page cache: only where an end of file cuts them off.
+	 */
+	if ((traits & DATA) && !(traits & READS) && op->buffer == HALF_BAD &&
+	    (start_of(op, traits) < resolve(op, &end)))
+		op->buffer = BAD;
 	if ((traits & DATA) && op->flags && op->buffer == GOOD) {
 		op->at_was &= ~INT64_C(4095);
 		op->length_was = (op->length_was + 4095) & ~INT64_C(4095);

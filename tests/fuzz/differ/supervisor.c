@@ -63,6 +63,7 @@ static void set_environment(void)
 				   "*.d%d mode=%s %s;", i, the.mode, options[i]);
 	setenv("PREALLOCATE_CONFIG", "/dev/null", 1);
 	setenv("PREALLOCATE_RULES", rules, 1);
+	setenv("PREALLOCATE_LOG", "error", 0);
 	setenv("LD_PRELOAD", the.library, 1);
 }
 
