@@ -211,7 +211,6 @@ int main(void)
 	guardian.last_look = clock_now();
 	watch(signals);
 	guardian.program.ended = program_has_ended();
-	guardian.program.detached = true;
 	if (guardian.program.ended)
 		claims_unlock_all();
 	claims_settle_all(&guardian, guardian.program.ended ? SETTLED_DEATH : SETTLED_ASKED);

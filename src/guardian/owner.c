@@ -14,6 +14,12 @@
 
 /* How long a running owner may hold the lock before we ask what has become of it. */
 #define PATIENCE NS_PER_MS
+/*
+ * How long one may sleep in it. A write to these filesystems sleeps uninterruptibly: this one is in
+ * a signal handler that waits for something, its buffer is paged in from a slow place, or the
+ * program has become another by exec, in which the thread id lives on.
+ */
+#define HANDLER_PATIENCE (100 * NS_PER_MS)
 
 /*
  * A thread that is in one of the states, or gone. proc_pid_stat(5): T stopped, t traced to a halt,
@@ -66,9 +72,9 @@ void owner_lock_slot(struct claimed *claimed, const struct program *program)
 		if (program->ended)
 			still = true;
 		else if (clock_now() - since > PATIENCE)
-			still = thread_stands_still(program->pid, owner, "TtZXx");
-		if (program->detached && clock_now() - since > NS_PER_S)
-			still |= thread_stands_still(program->pid, owner, "TtZXxS");
+			still = thread_stands_still(program->pid, owner,
+						    clock_now() - since > HANDLER_PATIENCE
+							    ? "TtZXxS" : "TtZXx");
 		if (owner_take_over(&slot->lock, owner, GUARDIAN_OWNER, !still)) {
 			atomic_fetch_add(&slot->robbed, 1);
 			claimed_catch_up(claimed);

@@ -10,11 +10,6 @@
 struct program {
 	pid_t pid;  /* as we see it */
 	bool ended; /* its memory and descriptors are gone */
-	/*
-	 * It has closed the socket, or has become another by exec: then the owner of a lock may be
-	 * gone although its thread id lives on.
-	 */
-	bool detached;
 };
 
 /*
