@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -149,8 +150,13 @@ int session_ask(const struct claim_request *request, const int *fds, size_t coun
 static struct claim_shared *map_shared(int *memfd)
 {
 	struct claim_shared *shared;
-	int fd = memfd_create("preallocate", MFD_CLOEXEC);
+	struct rlimit limit;
+	int fd;
 
+	/* The limit goes for a memfd, too: SIGXFSZ. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < sizeof(*shared))
+		return NULL;
+	fd = memfd_create("preallocate", MFD_CLOEXEC);
 	if (fd < 0)
 		return NULL;
 	if (sys.ftruncate(fd, sizeof(*shared)) < 0) {
