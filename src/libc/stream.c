@@ -41,14 +41,16 @@ EXPORT FILE *fopen64(const char *path, const char *mode)
 }
 
 /* What the stream holds goes out first, so that what is closed is complete. */
-static void closing(FILE *stream)
+static int closing(FILE *stream)
 {
 	int fd = stream ? fileno(stream) : -1;
+	int result;
 
 	if (!managed(fd))
-		return;
-	fflush(stream);
+		return 0;
+	result = fflush(stream);
 	files_closing(fd);
+	return result;
 }
 
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
@@ -74,8 +76,14 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 
 EXPORT int fclose(FILE *stream)
 {
-	closing(stream);
-	return real()->fclose(stream);
+	/* The real one has nothing left to fail with. */
+	int flushed = closing(stream);
+	int saved_errno = errno;
+	int closed = real()->fclose(stream);
+
+	if (flushed != 0)
+		errno = saved_errno;
+	return flushed != 0 ? flushed : closed;
 }
 
 static void count(FILE *stream, size_t bytes)
