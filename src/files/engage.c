@@ -10,6 +10,7 @@
 #include "files/space.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sched.h>
@@ -136,6 +137,34 @@ bool engage_is_due(struct description *description, const struct transfer *trans
 	return due;
 }
 
+int files_flags(struct description *description, int fd)
+{
+	for (;;) {
+		struct claim_slot *slot = atomic_load(&description->slot);
+		uint32_t sequence = slot_wait_stable(slot);
+		int flags = sys.fcntl(fd, F_GETFL);
+		bool extended = slot_is_extended(slot);
+
+		if (atomic_load(&description->slot) != slot ||
+		    atomic_load(&slot->sequence) != sequence)
+			continue;
+		/* An ordinary file's are the kernel's: a child that shared it may have set them. */
+		return extended && flags >= 0 && atomic_load(&description->append)
+			       ? flags | O_APPEND
+			       : flags;
+	}
+}
+
+static void read_flags(struct description *description, int fd)
+{
+	int flags = sys.fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return;
+	atomic_store(&description->append, flags & O_APPEND);
+	atomic_store(&description->direct, flags & O_DIRECT);
+}
+
 static int64_t file_size_limit(void)
 {
 	struct rlimit limit;
@@ -205,6 +234,7 @@ static void engage_locked(struct description *description, const struct transfer
 	if (slot_is_extended(atomic_load(&description->slot)) ||
 	    sys.fstat(transfer->fd, &st) < 0)
 		return;
+	read_flags(description, transfer->fd);
 	if (atomic_load(&description->append) || transfer->to_end)
 		start = st.st_size;
 	else if (!transfer->at_offset)

@@ -68,6 +68,9 @@ ssize_t files_write(struct description *description, struct transfer *transfer);
 ssize_t files_read(struct description *description, struct transfer *transfer);
 
 /* --- size.c --- */
+/* F_GETFL as the program has set them. */
+int files_flags(struct description *description, int fd);
+
 off_t files_lseek(struct description *description, int fd, off_t offset, int whence);
 /*
  * After a stat, which call(argument) repeats. *size is set where its answer must be another one.
@@ -105,6 +108,12 @@ void share_prepare_watch(void);
 /* succeeded: a child may hold descriptions now. pid > 0: watched until it is gone. */
 void share_end(bool succeeded, enum share_kind kind, pid_t pid);
 void share_in_child(void);
+/*
+ * Around an open and the making of its description: what another thread handed over meanwhile, a
+ * fork's child say, may have had the descriptor already.
+ */
+void share_opening(void);
+void share_opened(struct description *description, bool close_on_exec);
 /* Lets go of one share_begin. */
 void share_unbar(void);
 /* exec closes and passes on descriptors unseen. When it has failed: share_end(false). */

@@ -92,12 +92,10 @@ static int set_flags(int fd, long flags)
  */
 static int get_flags(struct description *description, int fd)
 {
-	int flags = real()->fcntl(fd, F_GETFL);
+	int flags = files_flags(description, fd);
 
 	if (flags < 0)
 		return flags;
-	if (atomic_load(&description->append))
-		flags |= O_APPEND;
 	return atomic_load(&description->reasons) & KEEP_OWN ? flags : flags & ~O_ASYNC;
 }
 
