@@ -11,20 +11,46 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FAR (INT64_C(1) << 40)
+#define FAR_ALIGN 65536
+
 /*
- * Makes the call for at most `room` bytes. Direct I/O can't be cut to an odd length: there the
+ * At data_end: nothing is read, but atime moves, and the kernel has its errors for the rest of the
+ * arguments. Read where there is surely nothing, also a moment from now; as well aligned as ever.
+ */
+static ssize_t read_past_end(struct description *description, struct transfer *transfer, int64_t at)
+{
+	struct transfer beyond = *transfer;
+	int64_t file_end = atomic_load(&atomic_load(&description->slot)->positions.file_end);
+
+	if (file_end < 0 || file_end > INT64_MAX / 2 || at > file_end + FAR)
+		return transfer->call(transfer);
+	beyond.offset = (file_end + FAR) / FAR_ALIGN * FAR_ALIGN + at % FAR_ALIGN;
+	/* Only preadv2(2) has flags, and takes an offset too. */
+	if (transfer->at_offset || transfer->flags) {
+		beyond.at_offset = true;
+		return beyond.call(&beyond);
+	}
+	return sys.pread(transfer->fd, transfer->iov[0].iov_base, transfer->iov[0].iov_len,
+			 beyond.offset);
+}
+
+/*
+ * Makes the call, from `at`, for no more than there is. Direct I/O can't be cut to an odd length: there the
  * result is cut, and the offset put back.
  */
 static ssize_t read_clipped(struct description *description, struct transfer *transfer,
-			    int64_t room)
+			    int64_t at, int64_t data_end)
 {
 	struct transfer clipped = *transfer;
 	struct iovec iov[transfer->count > 0 && transfer->count <= IOV_MAX ? transfer->count : 1];
-	size_t left = room < 0 ? 0 : (size_t)room;
+	size_t left = at < data_end ? (size_t)(data_end - at) : 0;
 	ssize_t got;
 
 	if (transfer->bytes <= left)
 		return transfer->call(transfer);
+	if (left == 0)
+		return read_past_end(description, transfer, at);
 	if (atomic_load(&description->direct)) {
 		got = transfer->call(transfer);
 		if (got <= (ssize_t)left)
@@ -58,7 +84,7 @@ static ssize_t read_at_position(struct description *description, struct claim_sl
 		return transfer->call(transfer);
 	atomic_store(&slot->intent, INTENT_NONE);
 	description->at_end = false;
-	got = read_clipped(description, transfer, data_end - at);
+	got = read_clipped(description, transfer, at, data_end);
 	/* A signal handler wrote meanwhile, and moved the offset under us. */
 	if (got > 0 && atomic_exchange(&description->nested, false)) {
 		int64_t over = sys.lseek(transfer->fd, 0, SEEK_CUR) -
@@ -106,7 +132,8 @@ static bool read_managed(struct description *description, struct transfer *trans
 			continue;
 		}
 		if (transfer->at_offset) {
-			*result = read_clipped(description, transfer, data_end - transfer->offset);
+			*result = read_clipped(description, transfer, transfer->offset,
+					       data_end);
 			return table_get(transfer->fd) == description;
 		}
 		if (!slot_lock(slot, &hold)) {
