@@ -7,12 +7,15 @@
 #include "files/engage.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 /* Longest wait for the lock before asking whether the guardian that may hold it still lives. */
 #define LOCK_PATIENCE (100 * NS_PER_MS)
+
+#define CACHE_PAGE 4096
 
 bool slot_lock(struct claim_slot *slot, struct owner_hold *hold)
 {
@@ -245,35 +248,36 @@ static void note_written(struct description *description, struct claim_slot *slo
 /*
  * A write that faults part of the way leaves bytes in the page cache that it doesn't count: behind
  * the end of an ordinary file the kernel clears them, in an extended one they would pass for
- * somebody's data. They lie in one folio of the cache, which is no larger than CLEARED.
+ * somebody's data. Written over with zeroes in the page where the data ends; whole pages become a
+ * hole, since what was once written can't be told from data where the file can't be read.
  */
-#define CLEARED (INT64_C(4) << 20)
-
 static void clear_uncounted(struct claim_slot *slot, const struct transfer *transfer,
 			    const struct place *place, ssize_t written)
 {
-	static const char zeroes[65536];
+	static const char zeroes[CACHE_PAGE];
+	int64_t data_end = atomic_load(&slot->positions.data_end);
+	int64_t page = (data_end + CACHE_PAGE - 1) / CACHE_PAGE * CACHE_PAGE;
 	int64_t at = place->start + (written > 0 ? written : 0);
-	int64_t end = place->end < at + CLEARED ? place->end : at + CLEARED;
+	int64_t end = (place->end + CACHE_PAGE - 1) / CACHE_PAGE * CACHE_PAGE;
 	int saved_errno = errno;
 	struct rlimit limit;
 
+	if (at < data_end)
+		at = data_end;
+	if (end > atomic_load(&slot->positions.file_end))
+		end = atomic_load(&slot->positions.file_end);
+	if (end > page)
+		sys.fallocate(transfer->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page,
+			      end - page);
+	if (end > page)
+		end = page;
 	/* A write that ended there had no fault, and ours would raise SIGXFSZ. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)end)
 		end = (int64_t)limit.rlim_cur;
+	if (at < end) {
+		struct iovec iov = {(void *)(uintptr_t)zeroes, (size_t)(end - at)};
 
-	if (at < atomic_load(&slot->positions.data_end))
-		at = atomic_load(&slot->positions.data_end);
-	if (end > atomic_load(&slot->positions.file_end))
-		end = atomic_load(&slot->positions.file_end);
-	while (at < end) {
-		int64_t rest = end - at < (int64_t)sizeof(zeroes) ? end - at : (int64_t)sizeof(zeroes);
-		struct iovec iov = {(void *)zeroes, (size_t)rest};
-		ssize_t cleared = sys.pwritev(transfer->fd, &iov, 1, at);
-
-		if (cleared <= 0)
-			break;
-		at += cleared;
+		sys.pwritev(transfer->fd, &iov, 1, at);
 	}
 	errno = saved_errno;
 }
@@ -338,7 +342,7 @@ find:
 	*result = transfer->call(transfer);
 	if (ret == 0) {
 		note_written(description, slot, transfer, &place, *result);
-		if (*result < (ssize_t)transfer->bytes)
+		if (*result < 0 ? errno == EFAULT : *result < (ssize_t)transfer->bytes)
 			clear_uncounted(slot, transfer, &place, *result);
 	}
 	announce(slot, INTENT_NONE, 0, 0);
