@@ -51,9 +51,18 @@ static void note_cut(struct description *description, int64_t size)
 		atomic_fetch_add(&description->keep_bytes_lost, (uint64_t)(keep_end - size));
 }
 
-static void top_up(struct description *description, int fd, int64_t start, int64_t end,
-		   int64_t size)
+/* What follows may fail, and nothing has changed then. */
+static void restore_mtime(int fd, const struct stat *before)
 {
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, before->st_mtim};
+
+	sys.futimens(fd, times);
+}
+
+static void top_up(struct description *description, int fd, int64_t start, int64_t end,
+		   const struct stat *st)
+{
+	int64_t size = st->st_size;
 	int64_t align = description->options.prealloc_align;
 	struct statfs fs;
 	struct rlimit limit;
@@ -84,6 +93,7 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 			     errno == EOPNOTSUPP ? INT64_MAX : clock_now() + NS_PER_S);
 		return;
 	}
+	restore_mtime(fd, st);
 	atomic_store(&description->kept, true);
 	atomic_store(&description->keep_left, keep_end - end);
 	atomic_store(&description->keep_end, keep_end);
@@ -108,7 +118,7 @@ static void find_room(struct description *description, int fd, bool to_end, int6
 	if (end <= st.st_size)
 		atomic_store(&description->keep_left, st.st_size - end);
 	else
-		top_up(description, fd, start, end, st.st_size);
+		top_up(description, fd, start, end, &st);
 }
 
 void keep_before_write(struct description *description, const struct transfer *transfer)
@@ -150,7 +160,11 @@ static void cut(struct description *description, int fd)
 	struct stat st;
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 	int64_t theirs = atomic_load(&description->program_keep_end);
+	struct rlimit limit;
 
+	/* What can't be put back isn't cut. */
+	if (theirs > 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)theirs)
+		return;
 	if (sys.fstat(fd, &st) < 0 || sys.ftruncate(fd, st.st_size) < 0)
 		return;
 	if (theirs > st.st_size)

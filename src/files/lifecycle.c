@@ -89,10 +89,12 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 	atomic_store(&description->reasons, reasons | atomic_load(&reasons_of_all));
 	remember_path(description, name);
 	description_publish(description);
-	if (!table_exchange(fd, description, &was))
+	if (!table_exchange(fd, description, &was)) {
 		description_free(description);
-	else
-		log_debug("%s: managed as descriptor %d", name, fd);
+		return;
+	}
+	share_opened(description, flags & O_CLOEXEC);
+	log_debug("%s: managed as descriptor %d", name, fd);
 }
 
 static void match(int fd, int flags, const char *name, uint32_t reasons)
@@ -116,6 +118,7 @@ static void opened(int fd, int flags, const char *name, uint32_t reasons)
 
 	files_forget(fd);
 	match(fd, flags, name, reasons);
+	thread_state.opening = false;
 	cancel_restore(cancel);
 	errno = saved_errno;
 }
@@ -152,9 +155,23 @@ static void settle_detached(struct description *description, int fd)
 	}
 }
 
+/* The blocks past the end couldn't be given back, since the file is open once more: left to that one. */
+static void bequeath(const struct description *was)
+{
+	struct description *heir = description_find(was->dev, was->ino);
+
+	if (!heir)
+		return;
+	if (atomic_load(&heir->program_keep_end) < atomic_load(&was->program_keep_end))
+		atomic_store(&heir->program_keep_end, atomic_load(&was->program_keep_end));
+	atomic_store(&heir->kept, true);
+}
+
 /* fd: -1: no descriptor leads to it any more, somebody has closed it behind our back. */
 static void finish(struct description *description, int fd)
 {
+	bool kept;
+
 	atomic_fetch_or(&description->reasons, KEEP_CLOSED);
 	gate_drain(&description->gate, CLOSING_PATIENCE);
 	settle_detached(description, fd);
@@ -164,7 +181,10 @@ static void finish(struct description *description, int fd)
 	if (fd >= 0)
 		keep_give_back(description, fd);
 	report_closed(description);
+	kept = atomic_load(&description->kept);
 	description_free(description);
+	if (kept)
+		bequeath(description);
 }
 
 /* One descriptor of several: what is under way by this number may not reach another file. */

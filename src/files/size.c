@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The file was ordinary (or extended) all the time since the sequence number was read. */
@@ -166,6 +167,23 @@ int64_t files_clip_available(struct description *description, int fd, int64_t av
 	return at < 0 ? available : data_end - at;
 }
 
+/* Blocks past the end, and a gap before them: a cut of ours could put back only all of it. */
+static bool is_apart(const struct description *description, int64_t offset, int64_t size)
+{
+	return offset - size > description->options.prealloc_align;
+}
+
+static void leave_alone_if_apart(struct plain *plain, int fd, off_t offset)
+{
+	struct stat st;
+
+	if (!plain->description || offset < 0 || sys.fstat(fd, &st) < 0 ||
+	    !is_apart(plain->description, offset, st.st_size))
+		return;
+	plain_give_back(plain);
+	atomic_fetch_or(&plain->description->reasons, KEEP_OFF);
+}
+
 /*
  * The program's own fallocate. Ours goes first, so that both are one piece; then theirs is a
  * formality inside file_end, and still made: mtime, errno and what the filesystem makes of the mode
@@ -177,9 +195,13 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 			       int *result)
 {
 	struct owner_hold hold;
+	struct rlimit limit;
 	int64_t end;
 
 	if (offset < 0 || bytes <= 0 || __builtin_add_overflow(offset, bytes, &end))
+		return false;
+	/* Past the limit it fails only where the file has to grow. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)end)
 		return false;
 	if (!slot_lock(slot, &hold))
 		return false;
@@ -190,7 +212,9 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 			return false;
 	}
 	if (!slot_is_extended(slot) || end > atomic_load(&slot->positions.file_end) ||
-	    table_get(fd) != description) {
+	    table_get(fd) != description ||
+	    ((mode & FALLOC_FL_KEEP_SIZE) &&
+	     is_apart(description, offset, atomic_load(&slot->positions.data_end)))) {
 		slot_unlock(slot, &hold);
 		return false;
 	}
@@ -242,6 +266,8 @@ int files_fallocate(struct description *description, int fd, int mode, off_t off
 		return result;
 	}
 	plain_begin(&plain, fd, 0);
+	if (mode & FALLOC_FL_KEEP_SIZE)
+		leave_alone_if_apart(&plain, fd, offset);
 	result = call(fd, mode, offset, bytes);
 	saved_errno = errno;
 	description = plain.description;
