@@ -130,7 +130,7 @@ void keep_before_write(struct description *description, const struct transfer *t
 	if (!is_topped_up(description, TOPPED_UP))
 		return;
 	if (transfer->at_offset && !to_end &&
-	    transfer->offset + bytes <= atomic_load(&description->size_seen))
+	    transfer->offset <= atomic_load(&description->size_seen) - bytes)
 		return;
 	if (atomic_fetch_sub(&description->keep_left, bytes) >= bytes)
 		return;

@@ -62,7 +62,7 @@ long process_fork_by(long (*call)(long number, const long *a), long number, cons
 {
 	long pid;
 
-	if (thread_state.vforked || !descriptions_exist())
+	if (thread_state.vforked)
 		return call(number, a);
 	share_begin();
 	share_prepare_watch();
@@ -113,7 +113,7 @@ EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...
 		a[i] = va_arg(arguments, void *);
 	va_end(arguments);
 	/* A thread, or a process with our descriptor table: nobody new has a description. */
-	if ((flags & CLONE_FILES) || thread_state.vforked || !descriptions_exist())
+	if ((flags & CLONE_FILES) || thread_state.vforked)
 		return real()->clone(run, stack, flags, argument, a[0], a[1], a[2]);
 	share_begin();
 	if (flags & CLONE_VM) /* runs on our tables: everything is shared for good */
@@ -307,6 +307,10 @@ EXPORT int prctl(int option, ...)
 	return real()->prctl(option, a[0], a[1], a[2], a[3]);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+void __asan_handle_no_return(void);
+#endif
+
 /* Called by the code below on the way into and out of vfork(2). */
 void process_vfork_begin(void);
 long process_vfork_end(long pid);
@@ -319,6 +323,10 @@ __attribute__((used)) void process_vfork_begin(void)
 
 __attribute__((used)) long process_vfork_end(long pid)
 {
+#ifdef __SANITIZE_ADDRESS__
+	/* Frames of the child, which never return, have left their marks on this stack. */
+	__asan_handle_no_return();
+#endif
 	thread_state.vforked = false;
 	share_end(pid > 0, SHARE_INHERITED, 0);
 	if (pid >= 0)

@@ -355,13 +355,14 @@ static void headroom_is_what_may_be_taken(void **state)
 static void catch_up(enum slot_intent intent, int64_t start, int64_t end, int64_t position,
 		     bool readable, int64_t written, int64_t wanted)
 {
+	static const char text[2 * 4096] = "stopped";
 	struct file file;
 
 	file_new(&file, readable ? O_RDWR : O_WRONLY);
 	assert_int_equal(claimed_extend(&file.claimed, START, START + 10, INT64_MAX), 0);
 	append(&file, 10);
 	if (written)
-		assert_int_equal(pwrite(file.second, "stopped", (size_t)written, start), written);
+		assert_int_equal(pwrite(file.second, text, (size_t)written, start), written);
 	lseek(file.claimed.fd, position, SEEK_SET);
 	atomic_store(&file.slot.intent, intent);
 	atomic_store(&file.slot.intent_start, start);
@@ -638,12 +639,12 @@ static void a_grown_size_is_known_until_it_is_settled(void **state)
 static void an_append_only_file_is_left_alone(void **state)
 {
 	struct file file;
-	int attributes = 0;
+	long attributes = 0; /* by the number of the ioctl; the kernel uses an int */
 
 	(void)state;
 	file_new(&file, O_WRONLY | O_APPEND);
 	if (ioctl(file.second, FS_IOC_GETFLAGS, &attributes) < 0 ||
-	    ioctl(file.second, FS_IOC_SETFLAGS, &(int){attributes | FS_APPEND_FL}) < 0) {
+	    ioctl(file.second, FS_IOC_SETFLAGS, &(long){attributes | FS_APPEND_FL}) < 0) {
 		file_delete(&file);
 		print_message("# skipped: no chattr +a in %s\n", directory);
 		return; /* cmocka 1.1.7 prints skip() as a failure in TAP */
