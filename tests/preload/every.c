@@ -13,9 +13,9 @@
 
 char every_bytes[8192];
 
-static const struct every_row *const tables[] = {every_file_rows, every_stream_rows,
-						 every_process_rows, every_ring_rows,
-						 every_number_rows};
+static const struct every_row *const tables[] = {every_file_rows, every_metadata_rows,
+						 every_stream_rows, every_process_rows,
+						 every_ring_rows, every_number_rows};
 
 /* A libc, libaio or liburing of another version may lack it, and then nobody calls it. */
 static bool is_there(const char *name)

@@ -21,7 +21,7 @@ struct every_row {
 extern char every_bytes[8192];
 
 /* Each ends with a row of no names. */
-extern const struct every_row every_file_rows[], every_stream_rows[], every_process_rows[],
-	every_ring_rows[], every_number_rows[];
+extern const struct every_row every_file_rows[], every_metadata_rows[],
+	every_stream_rows[], every_process_rows[], every_ring_rows[], every_number_rows[];
 
 #endif

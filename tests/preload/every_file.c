@@ -3,8 +3,6 @@
 
 #include <aio.h>
 #include <execinfo.h>
-#include <fts.h>
-#include <ftw.h>
 #include <linux/aio_abi.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,16 +12,11 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/sendfile.h>
-#include <sys/time.h>
 #include <sys/uio.h>
-#include <sys/xattr.h>
-#include <utime.h>
 
 #define TEST(name) static void name(void *call, int fd)
 
 static struct iovec two[2] = {{every_bytes, 100}, {every_bytes + 1000, 500}};
-static const struct timespec old[2] = {{1000000000, 0}, {1100000000, 0}};
-static const struct timeval old_us[2] = {{1000000000, 0}, {1100000000, 0}};
 static const char other[] = "900-every.dat";
 
 static void seen(int number)
@@ -36,7 +29,11 @@ static void seen(int number)
 TEST(opens) { (void)fd; seen(AS(open)(file, O_RDONLY)); }
 TEST(opens_2) { (void)fd; seen(((int (*)(const char *, int))call)(file, O_RDONLY)); }
 TEST(opens_at) { (void)fd; seen(AS(openat)(AT_FDCWD, file, O_WRONLY | O_APPEND)); }
-TEST(opens_at_2) { (void)fd; seen(((int (*)(int, const char *, int))call)(AT_FDCWD, file, O_RDONLY)); }
+TEST(opens_at_2)
+{
+	(void)fd;
+	seen(((int (*)(int, const char *, int))call)(AT_FDCWD, file, O_RDONLY));
+}
 TEST(creats) { state(fd); seen(AS(creat)(file, 0600)); }
 
 static void made(int number, const char *name)
@@ -49,7 +46,12 @@ static void made(int number, const char *name)
 }
 
 TEST(mkstemps_) { char name[] = "temp-XXXXXX"; (void)fd; made(AS(mkstemp)(name), name); }
-TEST(mkostemps_) { char name[] = "temp-XXXXXX"; (void)fd; made(AS(mkostemp)(name, O_APPEND), name); }
+TEST(mkostemps_)
+{
+	char name[] = "temp-XXXXXX";
+	(void)fd;
+	made(AS(mkostemp)(name, O_APPEND), name);
+}
 TEST(suffixed) { char name[] = "temp-XXXXXX.x"; (void)fd; made(AS(mkstemps)(name, 2), name); }
 TEST(suffixed_o)
 {
@@ -90,7 +92,8 @@ TEST(gets)
 
 static void got(int fd, ssize_t bytes)
 {
-	say("  %016llx\n", (unsigned long long)digest(every_bytes, bytes > 0 ? (size_t)bytes : 0, 1));
+	say("  %016llx\n",
+	    (unsigned long long)digest(every_bytes, bytes > 0 ? (size_t)bytes : 0, 1));
 	EXTENDED(fd);
 }
 
@@ -98,7 +101,8 @@ TEST(reads) { CALL(lseek(fd, 9000, SEEK_SET)); got(fd, CALL(AS(read)(fd, every_b
 TEST(reads_chk)
 {
 	CALL(lseek(fd, 9000, SEEK_SET));
-	got(fd, CALL(((ssize_t (*)(int, void *, size_t, size_t))call)(fd, every_bytes, 4000, 8192)));
+	got(fd, CALL(((ssize_t (*)(int, void *, size_t, size_t))call)(fd, every_bytes, 4000,
+								      8192)));
 }
 TEST(preads) { got(fd, CALL(AS(pread)(fd, every_bytes, 4000, 9000))); }
 TEST(preads_chk)
@@ -165,12 +169,17 @@ TEST(xstats)
 
 	sized(((int (*)(int, const char *, struct stat *))call)(1, file, &st), &st, fd);
 }
-TEST(fxstats) { struct stat st; sized(((int (*)(int, int, struct stat *))call)(1, fd, &st), &st, fd); }
+TEST(fxstats)
+{
+	struct stat st;
+	sized(((int (*)(int, int, struct stat *))call)(1, fd, &st), &st, fd);
+}
 TEST(fxstatats)
 {
 	struct stat st;
 
-	sized(((int (*)(int, int, const char *, struct stat *, int))call)(1, AT_FDCWD, file, &st, 0),
+	sized(((int (*)(int, int, const char *, struct stat *, int))call)(1, AT_FDCWD, file, &st,
+									  0),
 	      &st, fd);
 }
 TEST(statxs)
@@ -194,62 +203,6 @@ TEST(ioctls)
 }
 TEST(ftruncates) { CALL(AS(ftruncate)(fd, 20000)); }
 TEST(truncates) { (void)fd; CALL(AS(truncate)(file, 5000)); }
-TEST(fchmods) { CALL(AS(fchmod)(fd, 06755)); }
-TEST(chmods) { (void)fd; CALL(AS(chmod)(file, 06755)); }
-TEST(fchmodats) { (void)fd; CALL(AS(fchmodat)(AT_FDCWD, file, 06755, 0)); }
-TEST(fchowns) { CALL(AS(fchown)(fd, (uid_t)-1, (gid_t)-1)); }
-TEST(chowns) { (void)fd; CALL(AS(chown)(file, (uid_t)-1, (gid_t)-1)); }
-TEST(fchownats) { (void)fd; CALL(AS(fchownat)(AT_FDCWD, file, (uid_t)-1, (gid_t)-1, 0)); }
-
-/* And the time stays when the file is closed. */
-static void aged(int fd)
-{
-	struct stat st;
-
-	CALL(close(fd));
-	CALL(stat(file, &st));
-	CALL(st.st_mtime);
-}
-
-TEST(futimenss) { CALL(AS(futimens)(fd, old)); aged(fd); }
-TEST(futimess) { CALL(AS(futimes)(fd, old_us)); aged(fd); }
-TEST(utimess) { CALL(AS(utimes)(file, old_us)); aged(fd); }
-TEST(utimes_) { CALL(AS(utime)(file, (&(struct utimbuf){1000000000, 1100000000}))); aged(fd); }
-TEST(futimesats) { CALL(AS(futimesat)(AT_FDCWD, file, old_us)); aged(fd); }
-TEST(utimensats) { CALL(AS(utimensat)(AT_FDCWD, file, old, 0)); aged(fd); }
-TEST(setxattrs) { (void)fd; CALL(AS(setxattr)(file, "user.a", "1", 1, 0)); }
-TEST(fsetxattrs) { CALL(AS(fsetxattr)(fd, "user.a", "1", 1, 0)); }
-TEST(removexattrs) { (void)fd; CALL(AS(removexattr)(file, "user.a")); }
-TEST(fremovexattrs) { CALL(AS(fremovexattr)(fd, "user.a")); }
-TEST(renames) { (void)fd; CALL(AS(rename)(file, other)); state_of(other); CALL(AS(rename)(other, file)); }
-TEST(renameats)
-{
-	(void)fd;
-	CALL(AS(renameat)(AT_FDCWD, file, AT_FDCWD, other));
-	state_of(other);
-	CALL(AS(renameat)(AT_FDCWD, other, AT_FDCWD, file));
-}
-TEST(renameat2s)
-{
-	int second = open(other, O_RDWR | O_CREAT, 0600);
-
-	CALL(write(second, every_bytes, 50));
-	EXTENDED(second);
-	CALL(AS(renameat2)(AT_FDCWD, file, AT_FDCWD, other, RENAME_EXCHANGE));
-	CALL(AS(renameat2)(AT_FDCWD, file, AT_FDCWD, other, RENAME_EXCHANGE));
-	state(fd);
-	state(second);
-	CALL(close(second));
-	CALL(unlink(other));
-}
-TEST(links) { (void)fd; CALL(AS(link)(file, other)); state_of(other); CALL(unlink(other)); }
-TEST(linkats)
-{
-	(void)fd;
-	CALL(AS(linkat)(AT_FDCWD, file, AT_FDCWD, other, 0));
-	state_of(other);
-	CALL(unlink(other));
-}
 TEST(sendfiles)
 {
 	off_t from = 100;
@@ -272,7 +225,11 @@ TEST(splices)
 	close(ends[0]);
 	close(ends[1]);
 }
-TEST(copies) { off_t from = 9000, to = 10000; CALL(AS(copy_file_range)(fd, &from, fd, &to, 4000, 0)); }
+TEST(copies)
+{
+	off_t from = 9000, to = 10000;
+	CALL(AS(copy_file_range)(fd, &from, fd, &to, 4000, 0));
+}
 TEST(maps)
 {
 	char *map = AS(mmap)(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 8192);
@@ -324,57 +281,6 @@ TEST(submits)
 	CALL(raw_syscall(SYS_io_destroy, context));
 }
 
-static int visit(const char *path, const struct stat *st, int flag)
-{
-	(void)flag;
-	if (strcmp(path + 2, file) == 0)
-		say("  visited: %lld\n", (long long)st->st_size);
-	return 0;
-}
-
-static int visit_more(const char *path, const struct stat *st, int flag, struct FTW *where)
-{
-	(void)where;
-	return visit(path, st, flag);
-}
-
-TEST(walks) { (void)fd; CALL(AS(ftw)(".", visit, 5)); }
-TEST(walks_more) { (void)fd; CALL(AS(nftw)(".", visit_more, 5, FTW_PHYS)); }
-
-static char *roots[] = {file, NULL};
-
-TEST(fts_opens)
-{
-	FTS *walk = AS(fts_open)(roots, FTS_PHYSICAL, NULL);
-	FTSENT *entry = fts_read(walk);
-
-	(void)fd;
-	CALL(entry->fts_statp->st_size);
-	fts_close(walk);
-}
-TEST(fts_reads)
-{
-	FTS *walk = fts_open((char *[]){".", NULL}, FTS_PHYSICAL, NULL);
-	FTSENT *entry;
-
-	again(fd);
-	while ((entry = AS(fts_read)(walk)))
-		if (strcmp(entry->fts_name, file) == 0)
-			CALL(entry->fts_statp->st_size);
-	fts_close(walk);
-}
-TEST(fts_lists)
-{
-	FTS *walk = fts_open((char *[]){".", NULL}, FTS_PHYSICAL, NULL);
-	FTSENT *entry = fts_read(walk);
-
-	again(fd);
-	for (entry = AS(fts_children)(walk, 0); entry; entry = entry->fts_link)
-		if (strcmp(entry->fts_name, file) == 0)
-			CALL(entry->fts_statp->st_size);
-	fts_close(walk);
-}
-
 const struct every_row every_file_rows[] = {
 	{"open open64 __open __open64", opens},
 	{"__open_2 __open64_2", opens_2},
@@ -423,27 +329,6 @@ const struct every_row every_file_rows[] = {
 	{"ioctl", ioctls},
 	{"ftruncate ftruncate64", ftruncates},
 	{"truncate truncate64", truncates},
-	{"fchmod", fchmods},
-	{"chmod lchmod", chmods},
-	{"fchmodat", fchmodats},
-	{"fchown", fchowns},
-	{"chown lchown", chowns},
-	{"fchownat", fchownats},
-	{"futimens", futimenss},
-	{"futimes", futimess},
-	{"utimes lutimes", utimess},
-	{"utime", utimes_},
-	{"futimesat", futimesats},
-	{"utimensat", utimensats},
-	{"setxattr lsetxattr", setxattrs},
-	{"fsetxattr", fsetxattrs},
-	{"removexattr lremovexattr", removexattrs},
-	{"fremovexattr", fremovexattrs},
-	{"rename", renames},
-	{"renameat", renameats},
-	{"renameat2", renameat2s},
-	{"link", links},
-	{"linkat", linkats},
 	{"sendfile sendfile64", sendfiles},
 	{"splice", splices},
 	{"copy_file_range", copies},
@@ -451,10 +336,5 @@ const struct every_row every_file_rows[] = {
 	{"aio_read aio_read64 aio_write aio_write64", aio_reads},
 	{"lio_listio lio_listio64", lists},
 	{"io_submit", submits},
-	{"ftw ftw64", walks},
-	{"nftw nftw64", walks_more},
-	{"fts_open fts64_open", fts_opens},
-	{"fts_read fts64_read", fts_reads},
-	{"fts_children fts64_children", fts_lists},
 	{NULL, NULL},
 };

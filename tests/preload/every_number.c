@@ -110,7 +110,8 @@ N(splice, int ends[2]; off_t from = 9000; CALL(pipe(ends));
 N(copy_file_range, off_t from = 9000; off_t to = 10000;
   DO(copy_file_range, fd, &from, fd, &to, 4000, 0))
 N(mmap, char *map = (char *)syscall(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-				    8192L); CALL(map != MAP_FAILED); map[1000] = 'x'; map[3000] = 'y')
+				    8192L);
+  CALL(map != MAP_FAILED); map[1000] = 'x'; map[3000] = 'y')
 N(fchmod, DO(fchmod, fd, 06755))
 N(fchmodat, DO(fchmodat, AT_FDCWD, file, 06755))
 N(fchmodat2, CALL(syscall(452, AT_FDCWD, file, 06755, 0)))

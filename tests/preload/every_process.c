@@ -72,7 +72,8 @@ static const char *script(int fd)
 {
 	static char text[200];
 
-	snprintf(text, sizeof(text), "wc -c <%s; echo from the shell >&%d; wc -c <%s", file, fd, file);
+	snprintf(text, sizeof(text), "wc -c <%s; echo from the shell >&%d; wc -c <%s", file, fd,
+		 file);
 	return text;
 }
 

@@ -71,7 +71,13 @@ TEST(setups)
 		say("no io_uring\n");
 }
 TEST(submits) { if (prepared(fd)) { CALL(AS(io_uring_submit)(&ring)); completed(); } }
-TEST(submits_and_waits) { if (prepared(fd)) { CALL(AS(io_uring_submit_and_wait)(&ring, 1)); completed(); } }
+TEST(submits_and_waits)
+{
+	if (prepared(fd)) {
+		CALL(AS(io_uring_submit_and_wait)(&ring, 1));
+		completed();
+	}
+}
 TEST(submits_and_gets)
 {
 	if (prepared(fd)) {
@@ -166,7 +172,13 @@ TEST(registers_files)
 	CALL(AS(io_uring_register_files_tags)(&ring, &fd, &tag, 1));
 	by_index();
 }
-TEST(registers_list) { if (prepared(fd)) { CALL(AS(io_uring_register_files)(&ring, &fd, 1)); by_index(); } }
+TEST(registers_list)
+{
+	if (prepared(fd)) {
+		CALL(AS(io_uring_register_files)(&ring, &fd, 1));
+		by_index();
+	}
+}
 TEST(updates)
 {
 	int none = -1;
