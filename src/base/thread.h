@@ -13,6 +13,8 @@ struct thread_state {
 	struct owner_hold *held; /* the owner locks it holds, innermost first */
 	unsigned int suspended;	 /* how many nested owner_suspend_all are open */
 	unsigned int barred;	 /* how many share_begin of this thread hold the bar */
+	bool opening;		 /* between share_opening and share_opened */
+	unsigned int handed_before[2]; /* valid while opening: see share.c */
 	int next_watch;		 /* 1 + the watch of the fork that is under way; 0: none */
 	bool cancel_held;	 /* cancellation was possible, and is held back by cancel_disable */
 	int cancel_saved;	 /* valid while cancel_held: what its cancel_restore wants */

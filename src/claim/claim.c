@@ -158,13 +158,18 @@ static void ask_all(enum claim_verb verb)
 		session_ask(&request, NULL, 0);
 }
 
+void claim_bar_new(void)
+{
+	atomic_fetch_add(&session.barred, 1);
+	atomic_fetch_add(&session.bars, 1);
+}
+
 void claim_bar(void)
 {
 	struct question question;
 
+	claim_bar_new();
 	question_begin(&question);
-	session.barred++;
-	session.bars++;
 	ask_all(CLAIM_SETTLE_ALL);
 	question_end(&question);
 }
@@ -181,12 +186,11 @@ unsigned int claim_bars(void)
 
 void claim_unbar(void)
 {
-	struct question question;
+	unsigned int barred = atomic_load(&session.barred);
 
-	question_begin(&question);
-	if (session.barred > 0)
-		session.barred--;
-	question_end(&question);
+	/* Not below none: a fork's child begins with none. */
+	while (barred > 0 && !atomic_compare_exchange_weak(&session.barred, &barred, barred - 1))
+		;
 }
 
 void claim_leave(void)

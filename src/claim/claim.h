@@ -41,6 +41,8 @@ bool claim_slot_is_current(const struct claim_slot *slot);
  */
 void claim_bar(void);
 void claim_unbar(void);
+/* The same where nothing is extended yet: no lock, no system call. */
+void claim_bar_new(void);
 bool claim_is_barred(void);
 unsigned int claim_bars(void);
 

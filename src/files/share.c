@@ -24,6 +24,9 @@
 static _Atomic bool *passed_on; /* WATCHES of them; NULL until the first fork with managed files */
 static _Atomic bool *mine;	/* this process's own, in its parent's array */
 
+/* How often somebody may have been given descriptors: by enum share_kind. */
+static _Atomic unsigned int handed_over[2];
+
 static struct section section;
 static struct {
 	bool used;
@@ -32,10 +35,13 @@ static struct {
 
 void share_begin(void)
 {
+	thread_state.barred++;
+	/* First: another thread may be just about to open its first file, and to extend it. */
+	claim_bar_new();
 	if (!descriptions_exist())
 		return;
-	thread_state.barred++;
 	claim_bar();
+	claim_unbar();
 	files_check_guardian();
 	if (!passed_on) {
 		void *map = mmap(NULL, WATCHES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -130,10 +136,31 @@ void share_unbar(void)
 	}
 }
 
+void share_opening(void)
+{
+	thread_state.opening = true;
+	for (int kind = SHARE_ALL; kind <= SHARE_INHERITED; kind++)
+		thread_state.handed_before[kind] = atomic_load(&handed_over[kind]);
+}
+
+void share_opened(struct description *description, bool close_on_exec)
+{
+	if (!thread_state.opening)
+		return;
+	if (atomic_load(&handed_over[SHARE_ALL]) != thread_state.handed_before[SHARE_ALL] ||
+	    (!close_on_exec &&
+	     atomic_load(&handed_over[SHARE_INHERITED]) !=
+		     thread_state.handed_before[SHARE_INHERITED]))
+		mark(description, 0);
+}
+
 void share_end(bool succeeded, enum share_kind kind, pid_t pid)
 {
 	int saved_errno = errno;
 
+	/* First: a description that is made after the marks finds that it came too late for them. */
+	if (succeeded)
+		atomic_fetch_add(&handed_over[kind], 1);
 	if (!succeeded || !descriptions_exist()) {
 		watch_start(0);
 	} else if (kind == SHARE_ALL) {

@@ -35,6 +35,7 @@ int open_note(int fd, int flags, const char *name)
 #define OPEN(call, flags, name) \
 	({ \
 		int fd_, tries_ = 0, errno_ = errno; \
+		share_opening(); \
 		do \
 			fd_ = (call); \
 		while (worth_another_try(fd_, (flags), &tries_)); \
@@ -102,15 +103,17 @@ EXPORT int __openat64_2(int dirfd, const char *path, int flags)
 
 EXPORT int creat(const char *path, mode_t mode)
 {
+	share_opening();
 	return open_note(real()->creat(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
 }
 
 EXPORT int creat64(const char *path, mode_t mode)
 {
+	share_opening();
 	return open_note(real()->creat64(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
 }
 
-#define MKSTEMP(call, flags) open_note((call), O_RDWR | O_CREAT | (flags), path)
+#define MKSTEMP(call, flags) (share_opening(), open_note((call), O_RDWR | O_CREAT | (flags), path))
 
 EXPORT int mkstemp(char *path)
 {

@@ -129,8 +129,11 @@ static void *fork_on_demand(void *unused)
 		child = fork();
 		if (child == 0) {
 			/* Whatever it has inherited, it appends to: behind the parent's. */
-			for (int fd = 100; fd < 108; fd++)
+			usleep(500);
+			for (int fd = 3; fd < 108; fd++) {
+				lseek(fd, 0, SEEK_END);
 				write(fd, "child---", 8);
+			}
 			_exit(0);
 		}
 		waitpid(child, NULL, 0);
@@ -150,26 +153,23 @@ static void beside_opens(void)
 	section("beside-opens");
 	stop = false;
 	pthread_create(&thread, NULL, fork_on_demand, NULL);
-	for (int i = 0; i < 1500; i++) {
+	for (int i = 0; i < 600; i++) {
 		char record[8];
 		struct stat st;
 		long long parents = 0;
-		int opened = open(file, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0640);
-		int fd = 100 + i % 8;
+		int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0640);
 
-		dup2(opened, fd);
-		close(opened);
-		for (int k = 0; k < 6; k++) {
+		/* Long enough for a child to have come into being meanwhile, and for the next one. */
+		for (int k = 0; k < 30; k++) {
 			write(fd, "parent--", 8);
-			if (k == 2)
-				sched_yield();
+			usleep(30);
 		}
 		fstat(fd, &st);
 		for (off_t at = 0; pread(fd, record, 8, at) == 8; at += 8) {
 			parents += memcmp(record, "parent--", 8) == 0;
 			wrong += memcmp(record, "parent--", 8) && memcmp(record, "child---", 8);
 		}
-		wrong += parents != 6 || st.st_size % 8;
+		wrong += parents != 30 || st.st_size % 8;
 		close(fd);
 	}
 	stop = true;
