@@ -89,10 +89,12 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 	atomic_store(&description->reasons, reasons | atomic_load(&reasons_of_all));
 	remember_path(description, name);
 	description_publish(description);
-	if (!table_exchange(fd, description, &was))
+	if (!table_exchange(fd, description, &was)) {
 		description_free(description);
-	else
-		log_debug("%s: managed as descriptor %d", name, fd);
+		return;
+	}
+	share_opened(description, flags & O_CLOEXEC);
+	log_debug("%s: managed as descriptor %d", name, fd);
 }
 
 static void match(int fd, int flags, const char *name, uint32_t reasons)
@@ -116,6 +118,7 @@ static void opened(int fd, int flags, const char *name, uint32_t reasons)
 
 	files_forget(fd);
 	match(fd, flags, name, reasons);
+	thread_state.opening = false;
 	cancel_restore(cancel);
 	errno = saved_errno;
 }
