@@ -165,7 +165,12 @@ static void cut(struct description *description, int fd)
 	/* What can't be put back isn't cut. */
 	if (theirs > 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)theirs)
 		return;
-	if (sys.fstat(fd, &st) < 0 || sys.ftruncate(fd, st.st_size) < 0)
+	if (sys.fstat(fd, &st) < 0)
+		return;
+	/* Nor what has a gap before it, see files_fallocate. */
+	if (theirs > st.st_size && (atomic_load(&description->reasons) & KEEP_OFF))
+		return;
+	if (sys.ftruncate(fd, st.st_size) < 0)
 		return;
 	if (theirs > st.st_size)
 		sys.fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size, theirs - st.st_size);
