@@ -103,7 +103,7 @@ static void mistakes_are_explained_and_change_nothing(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
-		struct rule_options before = RULE_OPTIONS_DEFAULT;
+		static const struct rule_options before = RULE_OPTIONS_DEFAULT; /* padding is zero */
 		struct rule_options options;
 		struct rules_error error;
 
