@@ -35,14 +35,18 @@ static void begin(struct plain *plain, struct description *description, uint32_t
 
 void plain_begin(struct plain *plain, int fd, uint32_t reasons)
 {
+	int cancel = cancel_disable();
+
 	plain->fd = fd;
 	while ((plain->description = description_of(fd))) {
-		plain->cancel = cancel_disable();
+		plain->cancel = cancel;
 		begin(plain, plain->description, reasons);
 		if (table_get(fd) == plain->description)
 			return;
-		plain_end(plain);
+		gate_leave(&plain->description->gate, &plain->pass);
+		description_let_go(plain->description);
 	}
+	cancel_restore(cancel);
 }
 
 /* A descriptor of the description, or -1. */
@@ -58,18 +62,22 @@ void plain_begin_path(struct plain *plain, int dirfd, const char *path, int flag
 {
 	int saved_errno = errno;
 	struct stat st;
+	int cancel;
 
 	plain->description = NULL;
 	plain->fd = -1;
 	if (!descriptions_exist())
 		return;
+	cancel = cancel_disable();
 	if (sys.fstatat(dirfd, path, &st, flags & (AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) == 0 &&
 	    S_ISREG(st.st_mode))
 		plain->description = description_find(st.st_dev, st.st_ino);
 	if (plain->description) {
-		plain->cancel = cancel_disable();
+		plain->cancel = cancel;
 		plain->fd = descriptor_of(plain->description);
 		begin(plain, plain->description, 0);
+	} else {
+		cancel_restore(cancel);
 	}
 	errno = saved_errno;
 }

@@ -139,18 +139,21 @@ int files_stat_path(int (*call)(void *argument), void *argument, dev_t (*dev)(vo
 		    ino_t (*ino)(void *argument), int64_t *size, int result)
 {
 	struct description *description;
+	int cancel;
 
 	if (result != 0)
 		return result;
+	cancel = cancel_disable();
 	/*
 	 * Looked for after the call: if it was settled in between, the size may be the extended one.
 	 * So every managed file is looked for, extended or not, and asked again in a stable moment.
 	 */
 	description = description_find(dev(argument), ino(argument));
-	if (!description)
-		return result;
-	result = stat_managed(description, call, argument, dev, ino, size);
-	description_let_go(description);
+	if (description) {
+		result = stat_managed(description, call, argument, dev, ino, size);
+		description_let_go(description);
+	}
+	cancel_restore(cancel);
 	return result;
 }
 
@@ -171,6 +174,19 @@ int64_t files_clip_available(struct description *description, int fd, int64_t av
 static bool is_apart(const struct description *description, int64_t offset, int64_t size)
 {
 	return offset - size > description->options.prealloc_align;
+}
+
+static bool reaches_past_end(struct description *description, int fd, int64_t offset, int64_t bytes)
+{
+	int64_t end, size = atomic_load(&atomic_load(&description->slot)->positions.data_end);
+	struct stat st;
+
+	if (offset < 0 || __builtin_add_overflow(offset, bytes, &end))
+		return false;
+	if (size < 0 && sys.fstat(fd, &st) == 0)
+		size = st.st_size;
+	return end > size && (slot_is_extended(atomic_load(&description->slot)) ||
+			      atomic_load(&description->kept));
 }
 
 static void leave_alone_if_apart(struct plain *plain, int fd, off_t offset)
@@ -255,9 +271,19 @@ int files_fallocate(struct description *description, int fd, int mode, off_t off
 	struct plain plain;
 	int result, cancel, saved_errno;
 
-	/* Neither the size nor anything past data_end comes of it. */
-	if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
-		return call(fd, mode, offset, bytes);
+	/* Neither the size nor anything past data_end comes of it; but mtime, if blocks are there. */
+	if (mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)) {
+		plain.description = NULL;
+		if (reaches_past_end(description, fd, offset, bytes)) {
+			plain_begin(&plain, fd, 0);
+			plain_give_back(&plain);
+		}
+		result = call(fd, mode, offset, bytes);
+		saved_errno = errno;
+		plain_end(&plain);
+		errno = saved_errno;
+		return result;
+	}
 	pthread_testcancel();
 	cancel = cancel_disable();
 	if ((mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_ZERO_RANGE)) == 0 &&
