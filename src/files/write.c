@@ -264,13 +264,14 @@ static void clear_uncounted(struct claim_slot *slot, const struct transfer *tran
 
 	if (at < data_end)
 		at = data_end;
-	if (end > atomic_load(&slot->positions.file_end))
-		end = atomic_load(&slot->positions.file_end);
+	/* Whole pages, also where file_end lies inside of the last: btrfs would write zeroes there. */
 	if (end > page)
 		sys.fallocate(transfer->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page,
 			      end - page);
 	if (end > page)
 		end = page;
+	if (end > atomic_load(&slot->positions.file_end))
+		end = atomic_load(&slot->positions.file_end);
 	/* A write that ended there had no fault, and ours would raise SIGXFSZ. */
 	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)end)
 		end = (int64_t)limit.rlim_cur;
