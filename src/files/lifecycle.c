@@ -165,6 +165,7 @@ static void bequeath(const struct description *was)
 	if (atomic_load(&heir->program_keep_end) < atomic_load(&was->program_keep_end))
 		atomic_store(&heir->program_keep_end, atomic_load(&was->program_keep_end));
 	atomic_store(&heir->kept, true);
+	description_let_go(heir);
 }
 
 /* fd: -1: no descriptor leads to it any more, somebody has closed it behind our back. */
