@@ -104,6 +104,7 @@ struct machine {
 	char *data;  /* BUFFER bytes, half of them random, then zeroes */
 	int64_t limit; /* RLIMIT_FSIZE, or INT64_MAX */
 	bool fine_times; /* the filesystem gives every change that was looked for a time of its own */
+	bool direct; /* direct I/O was made: whether it moves atime depends on the layout */
 	bool quiet; /* no neighbour was there: st_blocks is ours alone */
 };
 

@@ -209,16 +209,11 @@ static void generate_flags(struct generator *g, struct operation *op, const stru
 {
 	static const int32_t set[] = {0, O_APPEND, O_APPEND, O_DIRECT, O_NONBLOCK,
 				      O_APPEND | O_NONBLOCK};
-	int fd = machine.side[PLAIN].fd[op->slot];
-
 	if (call->kind == SECOND) {
 		generate_open(g, op);
-	} else if (call->traits & DATA) {
-		/* Direct I/O is aligned, mostly. */
-		op->flags = fd >= 0 && (fcntl(fd, F_GETFL) & O_DIRECT) && percent(g, 85);
 	} else if (call->kind == CHILD) {
 		op->flags = 1 + (int)any(g, 4);
-	} else {
+	} else if (!(call->traits & DATA)) {
 		op->flags = ONE_OF(g, set);
 	}
 }

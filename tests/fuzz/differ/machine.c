@@ -122,6 +122,7 @@ void machine_begin(const char *prefix, uint64_t number)
 		side->modified = 0;
 	}
 	machine.quiet = true;
+	machine.direct = false;
 }
 
 int machine_open_slot(void)
@@ -172,6 +173,32 @@ static int64_t start_of(const struct operation *op, unsigned int traits)
 	return resolve(op, &position);
 }
 
+static bool is_direct(const struct operation *op)
+{
+	int fd = machine.side[PLAIN].fd[op->slot];
+
+	return fd >= 0 && (fcntl(fd, F_GETFL) & O_DIRECT);
+}
+
+/*
+ * Direct I/O is aligned, to good memory. Else filesystems have an error, or take another way, by the
+ * layout of the very blocks (ext4), or by the offset that an append doesn't use (XFS).
+ */
+static void align(struct operation *op, unsigned int traits)
+{
+	machine.direct = true;
+	op->flags = 1;
+	op->buffer = op->buffer == ZEROES ? ZEROES : GOOD;
+	op->at_was &= ~INT64_C(4095);
+	op->length_was = (op->length_was + 4095) & ~INT64_C(4095);
+	op->from &= ~4095U;
+	if (((start_of(op, traits) | start_of(op, 0) | resolve(op, &position)) & 4095) != 0)
+		op->length_was = 0;
+	/* XFS has EIO for it where blocks past the end of file wait for their allocation. */
+	if ((traits & READS) && op->at_was + op->length_was > resolve(op, &end))
+		op->length_was = 0;
+}
+
 static void resolve_all(struct operation *op, unsigned int traits)
 {
 	op->at_was = resolve(op, &op->at);
@@ -183,10 +210,8 @@ static void resolve_all(struct operation *op, unsigned int traits)
 		op->length_was = 0;
 	if (op->length_was > BUFFER / 2)
 		op->length_was = BUFFER / 2;
-	/* Where direct I/O faults depends on how much it transfers at a time. */
-	if ((traits & READS) && op->buffer == HALF_BAD && machine.side[PLAIN].fd[op->slot] >= 0 &&
-	    (fcntl(machine.side[PLAIN].fd[op->slot], F_GETFL) & O_DIRECT))
-		op->buffer = BAD;
+	if ((traits & DATA) && is_direct(op))
+		align(op, traits);
 	/*
 	 * A write that faults part of the way may or may not have changed bytes that it doesn't count,
 	 * as they happened to be in the page cache: only where an end of file cuts them off.
@@ -194,11 +219,6 @@ static void resolve_all(struct operation *op, unsigned int traits)
 	if ((traits & DATA) && !(traits & READS) && op->buffer == HALF_BAD &&
 	    (start_of(op, traits) < resolve(op, &end)))
 		op->buffer = BAD;
-	if ((traits & DATA) && op->flags && op->buffer == GOOD) {
-		op->at_was &= ~INT64_C(4095);
-		op->length_was = (op->length_was + 4095) & ~INT64_C(4095);
-		op->from &= ~4095U;
-	}
 }
 
 static void count_extended(const struct operation *op)
