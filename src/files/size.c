@@ -189,19 +189,6 @@ static bool reaches_past_end(struct description *description, int fd, int64_t of
 			      atomic_load(&description->kept));
 }
 
-static bool reaches_past_end(struct description *description, int fd, int64_t offset, int64_t bytes)
-{
-	int64_t end, size = atomic_load(&atomic_load(&description->slot)->positions.data_end);
-	struct stat st;
-
-	if (offset < 0 || __builtin_add_overflow(offset, bytes, &end))
-		return false;
-	if (size < 0 && sys.fstat(fd, &st) == 0)
-		size = st.st_size;
-	return end > size && (slot_is_extended(atomic_load(&description->slot)) ||
-			      atomic_load(&description->kept));
-}
-
 static void leave_alone_if_apart(struct plain *plain, int fd, off_t offset)
 {
 	struct stat st;
