@@ -443,6 +443,20 @@ static ssize_t fault_again(struct transfer *transfer)
 	return result;
 }
 
+/*
+ * A fault leaves blocks behind the end of an ordinary file, too, that count as written (ext4 of Linux
+ * 6.18): nobody who can't read them could tell them from data, were the file extended over them.
+ */
+static void distrust_blocks(int fd)
+{
+	struct plain plain;
+	int saved_errno = errno;
+
+	plain_begin(&plain, fd, KEEP_UNSUPPORTED);
+	plain_end(&plain);
+	errno = saved_errno;
+}
+
 ssize_t files_write(struct description *description, struct transfer *transfer)
 {
 	struct transfer again = *transfer;
@@ -458,6 +472,9 @@ ssize_t files_write(struct description *description, struct transfer *transfer)
 		result = write_any(description, &again);
 	else if (result < 0 && errno == EFAULT)
 		result = fault_again(&again);
+	if (!description->readable && result < (ssize_t)transfer->bytes &&
+	    (result >= 0 || errno == EFAULT))
+		distrust_blocks(transfer->fd);
 	cancel_restore(cancel);
 	return result;
 }

@@ -62,8 +62,20 @@ static bool is_uncached(int fd, int64_t from, int64_t to)
 	return syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.cached == 0;
 }
 
-/* The extent map of [from, to) has nothing but unwritten extents and holes. */
-static bool is_unwritten(int fd, int64_t from, int64_t to)
+static bool is_clean(int fd, int64_t from, int64_t to)
+{
+	struct cache_range range = {(uint64_t)from, (uint64_t)(to - from)};
+	struct cache_state state;
+
+	return syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.dirty == 0 &&
+	       state.writeback == 0;
+}
+
+/*
+ * The extent map of [from, to) has nothing but unwritten extents and holes; as it is once what is
+ * dirty there is written out, with FIEMAP_FLAG_SYNC.
+ */
+static bool is_unwritten(int fd, int64_t from, int64_t to, uint32_t flags)
 {
 	union {
 		struct fiemap map;
@@ -74,6 +86,7 @@ static bool is_unwritten(int fd, int64_t from, int64_t to)
 	u.map.fm_start = (uint64_t)from;
 	u.map.fm_length = (uint64_t)(to - from);
 	u.map.fm_extent_count = FIEMAP_EXTENTS;
+	u.map.fm_flags = flags;
 	if (sys.ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0)
 		return false;
 	if (u.map.fm_mapped_extents == FIEMAP_EXTENTS)
@@ -168,7 +181,14 @@ int64_t tail_data_end(int fd, bool readable, int64_t from, int64_t to)
 			return found;
 	}
 	if (page == to ||
-	    (caches_by_itself(fd) && is_uncached(fd, page, to) && is_unwritten(fd, page, to)))
+	    (caches_by_itself(fd) && is_uncached(fd, page, to) && is_unwritten(fd, page, to, 0)))
+		return found;
+	/*
+	 * A folio of the cache that reaches over the end of the data counts as data up to its own end:
+	 * who can't read it lets the extents tell what of it was written.
+	 */
+	if (!readable && caches_by_itself(fd) && is_unwritten(fd, page, to, FIEMAP_FLAG_SYNC) &&
+	    is_clean(fd, page, to))
 		return found;
 
 	offset = sys.lseek(fd, 0, SEEK_CUR);
