@@ -185,13 +185,14 @@ static void generate_open(struct generator *g, struct operation *op)
 	static const int32_t access[] = {O_RDONLY, O_RDONLY, O_WRONLY, O_RDWR, O_RDWR};
 	static const int32_t often[] = {O_APPEND, O_APPEND, O_CREAT, O_CREAT, O_CLOEXEC, O_NONBLOCK,
 					O_TRUNC, O_DIRECT, O_CREAT | O_EXCL, O_NOATIME, 0, 0};
-	static const int32_t seldom[] = {O_PATH, O_DIRECTORY, O_DSYNC, O_NOFOLLOW, O_RDWR | O_WRONLY};
+	/* Not access mode 3, which challenges no lease and yet may seek. */
+	static const int32_t seldom[] = {O_DIRECTORY, O_DSYNC, O_NOFOLLOW, O_PATH};
 
 	op->flags = ONE_OF(g, access) | ONE_OF(g, often);
 	if (percent(g, 20))
 		op->flags |= ONE_OF(g, often);
 	if (percent(g, 3))
-		op->flags |= ONE_OF(g, seldom);
+		op->flags = (op->flags & O_ACCMODE) | ONE_OF(g, seldom);
 }
 
 /* The first, and the one after the last was closed. */
