@@ -116,11 +116,10 @@ static void run_fallocate(struct side *side, const struct operation *op, struct 
 				    FALLOC_FL_PUNCH_HOLE};
 
 	/*
-	 * On btrfs, what is punched past the end moves mtime if there are blocks; ours stay there while
-	 * the file is open twice. Not compared at the next look.
+	 * On btrfs a punched hole moves mtime if there were blocks: not in a hole that was made inside of
+	 * what is allocated ahead, or past the end of a file that is open twice. Not compared.
 	 */
-	if (op->word == 2 && op->at_was > 0 &&
-	    op->at_was + op->length_was > raw_size(machine.side[PLAIN].fd[op->slot]))
+	if (op->word == 2)
 		side->inode = 0;
 	DO(outcome, fallocate(slot_fd(side, op), modes[op->word], op->at_was, op->length_was));
 }
