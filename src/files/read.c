@@ -118,6 +118,11 @@ static bool read_plain(struct claim_slot *slot, uint32_t sequence, struct descri
 static bool read_managed(struct description *description, struct transfer *transfer,
 			 ssize_t *result)
 {
+	/* The kernel's EBADF. */
+	if (!description->readable) {
+		*result = transfer->call(transfer);
+		return true;
+	}
 	while (table_get(transfer->fd) == description) {
 		struct claim_slot *slot = atomic_load_explicit(&description->slot,
 							       memory_order_acquire);
@@ -171,8 +176,8 @@ ssize_t files_read(struct description *description, struct transfer *transfer)
 	ssize_t result;
 	int cancel;
 
-	/* The kernel's EBADF, and its EINVAL where the end would overflow (rw_verify_area). */
-	if (transfer->bytes == 0 || !description->readable ||
+	/* The kernel's EINVAL where the end would overflow (rw_verify_area). */
+	if (transfer->bytes == 0 ||
 	    (transfer->at_offset && transfer->offset > INT64_MAX - (int64_t)transfer->bytes))
 		return transfer->call(transfer);
 	pthread_testcancel();

@@ -449,11 +449,17 @@ static ssize_t fault_again(struct transfer *transfer)
  */
 static void distrust_blocks(int fd)
 {
+	struct description *description = description_of(fd);
 	struct plain plain;
 	int saved_errno = errno;
 
-	plain_begin(&plain, fd, KEEP_UNSUPPORTED);
-	plain_end(&plain);
+	if (!description)
+		return;
+	if (!description->readable) {
+		plain_begin(&plain, fd, KEEP_UNSUPPORTED);
+		plain_end(&plain);
+	}
+	description_let_go(description);
 	errno = saved_errno;
 }
 
@@ -472,8 +478,7 @@ ssize_t files_write(struct description *description, struct transfer *transfer)
 		result = write_any(description, &again);
 	else if (result < 0 && errno == EFAULT)
 		result = fault_again(&again);
-	if (!description->readable && result < (ssize_t)transfer->bytes &&
-	    (result >= 0 || errno == EFAULT))
+	if (result < (ssize_t)transfer->bytes && (result >= 0 || errno == EFAULT))
 		distrust_blocks(transfer->fd);
 	cancel_restore(cancel);
 	return result;
