@@ -96,7 +96,7 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
 	struct description *description = managed(fd);
 
-	if (!description || iov_is_odd(iov, count))
+	if (!description || iov_is_odd(fd, iov, count, real()->preadv2))
 		return real()->readv(fd, iov, count);
 	return many(description, fd, iov, count, false, 0, 0, call_readv);
 }
@@ -105,7 +105,7 @@ EXPORT ssize_t preadv(int fd, const struct iovec *iov, int count, off_t offset)
 {
 	struct description *description = managed(fd);
 
-	if (!description || offset < 0 || iov_is_odd(iov, count))
+	if (!description || offset < 0 || iov_is_odd(fd, iov, count, real()->preadv2))
 		return real()->preadv(fd, iov, count, offset);
 	return many(description, fd, iov, count, true, offset, 0, call_preadv);
 }
@@ -116,7 +116,7 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset,
 {
 	struct description *description = managed(fd);
 
-	if (!description || offset < -1 || iov_is_odd(iov, count))
+	if (!description || offset < -1 || iov_is_odd(fd, iov, count, real()->preadv2))
 		return real()->preadv2(fd, iov, count, offset, flags);
 	return many(description, fd, iov, count, offset != -1, offset, flags, call_preadv2);
 }

@@ -95,7 +95,7 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 {
 	struct description *description = managed(fd);
 
-	if (!description || iov_is_odd(iov, count))
+	if (!description || iov_is_odd(fd, iov, count, real()->pwritev2))
 		return UNMANAGED(real()->writev(fd, iov, count));
 	return many(description, fd, iov, count, false, 0, 0, call_writev);
 }
@@ -104,7 +104,7 @@ EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 {
 	struct description *description = managed(fd);
 
-	if (!description || offset < 0 || iov_is_odd(iov, count))
+	if (!description || offset < 0 || iov_is_odd(fd, iov, count, real()->pwritev2))
 		return UNMANAGED(real()->pwritev(fd, iov, count, offset));
 	return many(description, fd, iov, count, true, offset, 0, call_pwritev);
 }
@@ -115,7 +115,7 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset
 {
 	struct description *description = managed(fd);
 
-	if (!description || offset < -1 || iov_is_odd(iov, count))
+	if (!description || offset < -1 || iov_is_odd(fd, iov, count, real()->pwritev2))
 		return UNMANAGED(real()->pwritev2(fd, iov, count, offset, flags));
 	/* Writes at the offset in spite of O_APPEND: rare enough to be made on an ordinary file. */
 	if (flags & RWF_NOAPPEND)
