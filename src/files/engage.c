@@ -82,6 +82,21 @@ static void note_settle(struct description *description)
 			 description->path, (unsigned long long)covered);
 }
 
+static bool is_of(const struct description *description, const struct stat *st)
+{
+	return st->st_ino == description->ino && st->st_dev == description->dev;
+}
+
+bool engage_is_behind(const struct description *description, int fd)
+{
+	int saved_errno = errno;
+	struct stat st;
+	bool behind = sys.fstat(fd, &st) == 0 && is_of(description, &st);
+
+	errno = saved_errno;
+	return behind;
+}
+
 /*
  * Does the write cross the end of file? Where a hint says that it doesn't, no system call is made.
  * A write that leaves a gap larger than prealloc_align makes a hole: that is no append.
@@ -108,8 +123,7 @@ static bool write_crosses_end(struct description *description, const struct tran
 	}
 	if (sys.fstat(transfer->fd, &st) < 0)
 		return false;
-	if (st.st_ino != description->ino || st.st_dev != description->dev) {
-		/* Closed behind our back, and the number used anew. */
+	if (!is_of(description, &st)) {
 		files_forget(transfer->fd);
 		return false;
 	}
@@ -149,7 +163,8 @@ int files_flags(struct description *description, int fd)
 		    atomic_load(&slot->sequence) != sequence)
 			continue;
 		/* An ordinary file's are the kernel's: a child that shared it may have set them. */
-		return extended && flags >= 0 && atomic_load(&description->append)
+		return extended && flags >= 0 && atomic_load(&description->append) &&
+				       engage_is_behind(description, fd)
 			       ? flags | O_APPEND
 			       : flags;
 	}

@@ -15,6 +15,12 @@ bool engage_take(struct description *description, const struct transfer *transfe
 void engage_extend(struct description *description, struct claim_slot *slot, int64_t offset,
 		   int64_t end);
 
+/*
+ * False: fd was closed behind our back, and its number used anew. Asked where it costs little: where
+ * the answer would depend on our data_end, or data_end on what isn't an append to it.
+ */
+bool engage_is_behind(const struct description *description, int fd);
+
 /* Not again for a while, longer each time. */
 void engage_pause(struct description *description, enum keep_reason reason);
 

@@ -47,7 +47,7 @@ static ssize_t read_clipped(struct description *description, struct transfer *tr
 	size_t left = at < data_end ? (size_t)(data_end - at) : 0;
 	ssize_t got;
 
-	if (transfer->bytes <= left)
+	if (transfer->bytes <= left || !engage_is_behind(description, transfer->fd))
 		return transfer->call(transfer);
 	if (left == 0)
 		return read_past_end(description, transfer, at);

@@ -70,6 +70,10 @@ static bool seek_managed(struct description *description, int fd, off_t offset, 
 				return true;
 			continue;
 		}
+		if (whence != SEEK_SET && whence != SEEK_CUR && !engage_is_behind(description, fd)) {
+			files_forget(fd);
+			continue;
+		}
 		locked = slot_lock(slot, &hold);
 		if (!slot_is_extended(slot) || table_get(fd) != description) {
 			if (locked)
@@ -163,7 +167,7 @@ int64_t files_clip_available(struct description *description, int fd, int64_t av
 	int64_t data_end = atomic_load(&slot->positions.data_end);
 	off_t at;
 
-	if (data_end < 0)
+	if (data_end < 0 || !engage_is_behind(description, fd))
 		return available;
 	at = sys.lseek(fd, 0, SEEK_CUR);
 	/* Negative past the end, as the kernel's answer is. */
@@ -259,8 +263,8 @@ static bool fallocate_held(struct description *description, int fd, int mode, of
 	if (!description_hold(description, fd))
 		return false;
 	slot = atomic_load(&description->slot);
-	done = slot_is_extended(slot) && fallocate_extended(description, slot, fd, mode, offset,
-							    bytes, call, result);
+	done = slot_is_extended(slot) && engage_is_behind(description, fd) &&
+	       fallocate_extended(description, slot, fd, mode, offset, bytes, call, result);
 	description_let_go(description);
 	return done;
 }

@@ -176,6 +176,21 @@ static ssize_t write_nested(struct description *description, struct claim_slot *
 	return written;
 }
 
+/*
+ * Past data_end, and yet not where an append begins: or it has to move the offset first. Then it is
+ * worth a look whether the descriptor still stands for this file.
+ */
+static bool is_odd_append(const struct description *description, struct claim_slot *slot,
+			  const struct transfer *transfer, const struct place *place)
+{
+	int64_t data_end = atomic_load(&slot->positions.data_end);
+
+	if (place->end <= data_end)
+		return false;
+	return place->append ? transfer->at_offset || !description->at_end
+			     : place->start != data_end;
+}
+
 /* Where this write goes, in an extended file under its lock. */
 static int find_place(struct description *description, struct claim_slot *slot,
 		      struct transfer *transfer, struct place *place)
@@ -228,6 +243,11 @@ static void note_written(struct description *description, struct claim_slot *slo
 		if (!transfer->at_offset &&
 		    (place->append || atomic_exchange(&description->nested, false))) {
 			end = sys.lseek(transfer->fd, 0, SEEK_CUR);
+			if (end - written != place->start &&
+			    !engage_is_behind(description, transfer->fd)) {
+				description->at_end = false;
+				return;
+			}
 			place->start = end - written;
 		}
 		if (end > atomic_load(&slot->positions.data_end)) {
@@ -324,6 +344,12 @@ static bool write_extended(struct description *description, struct claim_slot *s
 	}
 find:
 	ret = find_place(description, slot, transfer, &place);
+	if (ret == 0 && is_odd_append(description, slot, transfer, &place) &&
+	    !engage_is_behind(description, transfer->fd)) {
+		slot_unlock(slot, &hold);
+		files_forget(transfer->fd);
+		return false;
+	}
 	if (ret == 0 && place.end > atomic_load(&slot->positions.file_end)) {
 		slot_unlock(slot, &hold);
 		engage_extend(description, slot, place.start, place.end);

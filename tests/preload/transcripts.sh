@@ -26,7 +26,7 @@ declare -A rules=(
 programs=(
 	open close dup
 	write append read seek stat truncate space sparse mapping copy metadata lock
-	stream async limit process thread every
+	stream async limit process thread every vectors reused
 	"uring syscall" "uring append" "uring bare"
 	forks
 	handles
