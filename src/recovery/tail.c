@@ -4,6 +4,7 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -62,20 +63,24 @@ static bool is_uncached(int fd, int64_t from, int64_t to)
 	return syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.cached == 0;
 }
 
+/*
+ * Written out, [from, to) alone: FIEMAP_FLAG_SYNC would write the whole file, while somebody waits
+ * for it.
+ */
 static bool is_clean(int fd, int64_t from, int64_t to)
 {
+	const unsigned int all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				 SYNC_FILE_RANGE_WAIT_AFTER;
 	struct cache_range range = {(uint64_t)from, (uint64_t)(to - from)};
 	struct cache_state state;
 
-	return syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.dirty == 0 &&
+	return sync_file_range(fd, from, to - from, all) == 0 &&
+	       syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.dirty == 0 &&
 	       state.writeback == 0;
 }
 
-/*
- * The extent map of [from, to) has nothing but unwritten extents and holes; as it is once what is
- * dirty there is written out, with FIEMAP_FLAG_SYNC.
- */
-static bool is_unwritten(int fd, int64_t from, int64_t to, uint32_t flags)
+/* The extent map of [from, to) has nothing but unwritten extents and holes. */
+static bool is_unwritten(int fd, int64_t from, int64_t to)
 {
 	union {
 		struct fiemap map;
@@ -86,7 +91,6 @@ static bool is_unwritten(int fd, int64_t from, int64_t to, uint32_t flags)
 	u.map.fm_start = (uint64_t)from;
 	u.map.fm_length = (uint64_t)(to - from);
 	u.map.fm_extent_count = FIEMAP_EXTENTS;
-	u.map.fm_flags = flags;
 	if (sys.ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0)
 		return false;
 	if (u.map.fm_mapped_extents == FIEMAP_EXTENTS)
@@ -181,14 +185,14 @@ int64_t tail_data_end(int fd, bool readable, int64_t from, int64_t to)
 			return found;
 	}
 	if (page == to ||
-	    (caches_by_itself(fd) && is_uncached(fd, page, to) && is_unwritten(fd, page, to, 0)))
+	    (caches_by_itself(fd) && is_uncached(fd, page, to) && is_unwritten(fd, page, to)))
 		return found;
 	/*
 	 * A folio of the cache that reaches over the end of the data counts as data up to its own end:
 	 * who can't read it lets the extents tell what of it was written.
 	 */
-	if (!readable && caches_by_itself(fd) && is_unwritten(fd, page, to, FIEMAP_FLAG_SYNC) &&
-	    is_clean(fd, page, to))
+	if (!readable && caches_by_itself(fd) && is_clean(fd, page, to) &&
+	    is_unwritten(fd, page, to))
 		return found;
 
 	offset = sys.lseek(fd, 0, SEEK_CUR);
