@@ -23,6 +23,16 @@ static int flags_of(const char *mode)
 	return access | (mode[0] == 'a' ? O_APPEND : 0);
 }
 
+/* A stream in memory has none (-1), and the program isn't told of that by errno. */
+static int descriptor_of(FILE *stream)
+{
+	int saved_errno = errno;
+	int fd = fileno(stream);
+
+	errno = saved_errno;
+	return fd;
+}
+
 static FILE *note(FILE *stream, const char *mode, const char *name)
 {
 	if (stream && !thread_state.vforked)
@@ -43,7 +53,7 @@ EXPORT FILE *fopen64(const char *path, const char *mode)
 /* What the stream holds goes out first, so that what is closed is complete. */
 static int closing(FILE *stream)
 {
-	int fd = stream ? fileno(stream) : -1;
+	int fd = stream ? descriptor_of(stream) : -1;
 	int result;
 
 	if (!managed(fd))
@@ -92,7 +102,7 @@ static void count(FILE *stream, size_t bytes)
 
 	if (!descriptions_exist() || thread_state.vforked)
 		return;
-	fd = fileno(stream);
+	fd = descriptor_of(stream);
 	if (fd >= 0)
 		keep_count(fd, bytes);
 }
