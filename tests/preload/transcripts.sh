@@ -26,7 +26,8 @@ declare -A rules=(
 programs=(
 	open close dup
 	write append read seek stat truncate space sparse mapping copy metadata lock
-	stream async limit process thread every vectors reused
+	stream async limit process thread every
+	vectors reused stdin roots inherited plugins
 	"uring syscall" "uring append" "uring bare"
 	forks
 	handles
@@ -38,6 +39,10 @@ programs=(
 	"ending exec" "ending stream" "ending close-all" "ending abort" "ending kill"
 	"random 1 4000" "random 2 4000" "random 3 4000"
 )
+for how in own append fixed polled; do
+	# Built where liburing is installed.
+	[ ! -x "$PROGRAMS/liburing" ] || programs+=("liburing $how" "liburing-plugin $how")
+done
 all=all
 [ $# -eq 0 ] || { programs=("$@"); all=; }
 
@@ -53,6 +58,8 @@ run() {
 		settings=("LD_PRELOAD=$LIBRARY"
 			"PREALLOCATE_RULES=*.dat ${rules[$variant]}; temp-* ${rules[$variant]}")
 	fi
+	# Inside of another root there is no guardian, and the log says so.
+	[ "$program" != roots ] || settings+=(PREALLOCATE_LOG=error)
 	# On btrfs only what a file has earned is allocated ahead, piece by piece: often nothing.
 	case $variant:$(stat -f -c %T "$MNT") in
 	zero*:btrfs) ;;
