@@ -27,12 +27,12 @@ static void load(void)
 {
 	void *handle = plugin_load("ring", false, RTLD_NOW | RTLD_LOCAL);
 
-	*(void **)&plugin.request = dlsym(handle, "ring_request");
-	*(void **)&plugin.new = dlsym(handle, "ring_new");
-	*(void **)&plugin.add = dlsym(handle, "ring_register");
-	*(void **)&plugin.update = dlsym(handle, "ring_update");
-	*(void **)&plugin.pair = dlsym(handle, "ring_pair");
-	*(void **)&plugin.end = dlsym(handle, "ring_end");
+	*(void **)&plugin.request = plugin_symbol(handle, "ring_request");
+	*(void **)&plugin.new = plugin_symbol(handle, "ring_new");
+	*(void **)&plugin.add = plugin_symbol(handle, "ring_register");
+	*(void **)&plugin.update = plugin_symbol(handle, "ring_update");
+	*(void **)&plugin.pair = plugin_symbol(handle, "ring_pair");
+	*(void **)&plugin.end = plugin_symbol(handle, "ring_end");
 }
 #define ring_request plugin.request
 #define ring_new plugin.new

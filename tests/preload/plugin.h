@@ -25,4 +25,13 @@ static inline void *plugin_load(const char *name, bool apart, int flags)
 	return handle;
 }
 
+static inline void *plugin_symbol(void *handle, const char *name)
+{
+	void *symbol = dlsym(handle, name);
+
+	if (!symbol)
+		errx(99, "%s", dlerror());
+	return symbol;
+}
+
 #endif

@@ -13,9 +13,9 @@ static int (*plugin_ftruncate)(int fd, off_t size);
 
 static void bind(void *handle)
 {
-	*(void **)&plugin_write = dlsym(handle, "plugin_write");
-	*(void **)&plugin_append = dlsym(handle, "plugin_append");
-	*(void **)&plugin_ftruncate = dlsym(handle, "plugin_ftruncate");
+	*(void **)&plugin_write = plugin_symbol(handle, "plugin_write");
+	*(void **)&plugin_append = plugin_symbol(handle, "plugin_append");
+	*(void **)&plugin_ftruncate = plugin_symbol(handle, "plugin_ftruncate");
 }
 
 /* It is the library that the program is told the size by: asked only where it has settled. */
