@@ -89,6 +89,8 @@ static void use(const char *how)
 		CALL(ring_update(later));
 	else if (strcmp(how, "polled") != 0)
 		EXTENDED(later);
+	else
+		CALL(real_size(later));
 	CALL(ring_request('w', fixed ? 1 : later, fixed, bytes, 3000, 6000));
 	CALL(write(later, bytes, 10));
 	state(later);
