@@ -5,6 +5,15 @@
  */
 #include "libc/export.h"
 
+/* It gives back what lies past the end, whoever allocated it. */
+static void note_truncated(struct plain *plain, int result)
+{
+	if (result != 0 || !plain->description)
+		return;
+	atomic_store(&plain->description->program_keep_end, 0);
+	atomic_store(&plain->description->kept, false);
+}
+
 EXPORT int ftruncate(int fd, off_t length)
 {
 	struct plain plain;
@@ -17,11 +26,7 @@ EXPORT int ftruncate(int fd, off_t length)
 	plain_give_back(&plain);
 	result = real()->ftruncate(fd, length);
 	saved_errno = errno;
-	if (result == 0 && plain.description) {
-		/* It gives back what lies past the end, whoever allocated it. */
-		atomic_store(&plain.description->program_keep_end, 0);
-		atomic_store(&plain.description->kept, false);
-	}
+	note_truncated(&plain, result);
 	plain_end(&plain);
 	errno = saved_errno;
 	return result;
@@ -37,8 +42,10 @@ EXPORT int truncate(const char *path, off_t length)
 	if (thread_state.vforked)
 		return real()->truncate(path, length);
 	plain_begin_path(&plain, AT_FDCWD, path, 0);
+	plain_give_back(&plain);
 	result = real()->truncate(path, length);
 	saved_errno = errno;
+	note_truncated(&plain, result);
 	plain_end(&plain);
 	errno = saved_errno;
 	return result;
