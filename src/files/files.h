@@ -94,6 +94,10 @@ void plain_begin(struct plain *plain, int fd, uint32_t reasons);
 void plain_begin_path(struct plain *plain, int dirfd, const char *path, int flags);
 /* Also gives back the blocks past the end. */
 void plain_give_back(struct plain *plain);
+/* Of the settled file; -1: unknown. */
+int64_t plain_size(const struct plain *plain);
+/* After a truncate of the program's own, from the one size to the other. */
+void plain_truncated(struct plain *plain, int64_t size_before, int64_t size);
 void plain_end(struct plain *plain);
 void description_settle(struct description *description);
 
@@ -134,5 +138,7 @@ void keep_before_write(struct description *description, const struct transfer *t
 /* Bytes that go into a stream on fd. */
 void keep_count(int fd, size_t bytes);
 void keep_give_back(struct description *description, int fd);
+/* The last time: also what the filesystem won't free at close because of us. */
+void keep_give_back_last(struct description *description, int fd);
 
 #endif

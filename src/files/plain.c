@@ -96,6 +96,30 @@ void plain_give_back(struct plain *plain)
 	}
 }
 
+int64_t plain_size(const struct plain *plain)
+{
+	struct stat st;
+	int saved_errno = errno;
+	int64_t size = -1;
+
+	if (plain->description && plain->fd >= 0 && sys.fstat(plain->fd, &st) == 0)
+		size = st.st_size;
+	errno = saved_errno;
+	return size;
+}
+
+/*
+ * Every filesystem frees what lies past the end then, whoever allocated it, but for a file that
+ * grows: that keeps its blocks, those past the new end too.
+ */
+void plain_truncated(struct plain *plain, int64_t size_before, int64_t size)
+{
+	if (!plain->description || size > size_before)
+		return;
+	atomic_store(&plain->description->program_keep_end, 0);
+	atomic_store(&plain->description->kept, false);
+}
+
 void plain_end(struct plain *plain)
 {
 	if (!plain->description)

@@ -5,18 +5,10 @@
  */
 #include "libc/export.h"
 
-/* It gives back what lies past the end, whoever allocated it. */
-static void note_truncated(struct plain *plain, int result)
-{
-	if (result != 0 || !plain->description)
-		return;
-	atomic_store(&plain->description->program_keep_end, 0);
-	atomic_store(&plain->description->kept, false);
-}
-
 EXPORT int ftruncate(int fd, off_t length)
 {
 	struct plain plain;
+	int64_t size_before;
 	int result, saved_errno;
 
 	if (!managed(fd))
@@ -24,9 +16,11 @@ EXPORT int ftruncate(int fd, off_t length)
 	plain_begin(&plain, fd, 0);
 	/* Where the file grows, what is added must be a hole. */
 	plain_give_back(&plain);
+	size_before = plain_size(&plain);
 	result = real()->ftruncate(fd, length);
 	saved_errno = errno;
-	note_truncated(&plain, result);
+	if (result == 0)
+		plain_truncated(&plain, size_before, length);
 	plain_end(&plain);
 	errno = saved_errno;
 	return result;
@@ -37,15 +31,18 @@ ALIAS(ftruncate64, ftruncate);
 EXPORT int truncate(const char *path, off_t length)
 {
 	struct plain plain;
+	int64_t size_before;
 	int result, saved_errno;
 
 	if (thread_state.vforked)
 		return real()->truncate(path, length);
 	plain_begin_path(&plain, AT_FDCWD, path, 0);
 	plain_give_back(&plain);
+	size_before = plain_size(&plain);
 	result = real()->truncate(path, length);
 	saved_errno = errno;
-	note_truncated(&plain, result);
+	if (result == 0)
+		plain_truncated(&plain, size_before, length);
 	plain_end(&plain);
 	errno = saved_errno;
 	return result;
