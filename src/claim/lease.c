@@ -61,3 +61,8 @@ bool space_is_freed_by_cut(const struct statfs *fs)
 {
 	return (unsigned long)fs->f_type != BTRFS_SUPER_MAGIC;
 }
+
+bool space_stays_after_close(const struct statfs *fs)
+{
+	return (unsigned long)fs->f_type == XFS_SUPER_MAGIC;
+}

@@ -32,4 +32,7 @@ bool lease_is_trusted(const struct statfs *fs);
  */
 bool space_is_freed_by_cut(const struct statfs *fs);
 
+/* What the filesystem itself allocates ahead isn't freed at close(2), after a fallocate(2). */
+bool space_stays_after_close(const struct statfs *fs);
+
 #endif

@@ -13,6 +13,8 @@
 #include "files/space.h"
 
 #include <errno.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/single_threaded.h>
@@ -231,4 +233,39 @@ restore:
 	signals_restore(&saved);
 out:
 	errno = saved_errno;
+}
+
+/* Blocks past the end of file, delayed ones too. */
+static bool has_blocks_past_end(int fd, const struct stat *st)
+{
+	uint64_t start = ((uint64_t)st->st_size + (uint64_t)st->st_blksize - 1) /
+			 (uint64_t)st->st_blksize * (uint64_t)st->st_blksize;
+	struct fiemap map = {.fm_start = start, .fm_length = FIEMAP_MAX_OFFSET - start};
+
+	return sys.ioctl(fd, FS_IOC_FIEMAP, &map) == 0 && map.fm_mapped_extents > 0;
+}
+
+/*
+ * XFS allocates ahead by itself, and frees that at close(2): but not of a file that fallocate(2) has
+ * ever been called for (XFS_DIFLAG_PREALLOC). Where that was our doing, it is for us to free it.
+ */
+static bool may_leave_blocks(struct description *description, int fd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return (atomic_load(&description->keep_extensions) > 0 ||
+		atomic_load(&atomic_load(&description->slot)->extensions) > 0) &&
+	       fstatfs(fd, &fs) == 0 && space_stays_after_close(&fs) &&
+	       sys.fstat(fd, &st) == 0 && has_blocks_past_end(fd, &st);
+}
+
+void keep_give_back_last(struct description *description, int fd)
+{
+	int saved_errno = errno;
+
+	if (!atomic_load(&description->kept) && may_leave_blocks(description, fd))
+		atomic_store(&description->kept, true);
+	errno = saved_errno;
+	keep_give_back(description, fd);
 }

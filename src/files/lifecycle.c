@@ -180,7 +180,7 @@ static void finish(struct description *description, int fd)
 	if (atomic_load(&atomic_load(&description->slot)->held))
 		claim_settle(atomic_load(&description->slot));
 	if (fd >= 0)
-		keep_give_back(description, fd);
+		keep_give_back_last(description, fd);
 	report_closed(description);
 	kept = atomic_load(&description->kept);
 	description_free(description);
@@ -343,7 +343,7 @@ void files_exit(void)
 
 		if (description) {
 			description_settle(description);
-			keep_give_back(description, fd);
+			keep_give_back_last(description, fd);
 			report_closed(description);
 			description_let_go(description);
 		}

@@ -100,6 +100,47 @@ settled_often() {
 	done
 }
 
+cat >"$SCRATCH/closes.py" <<'END_OF_PYTHON'
+import os
+
+RW = os.O_RDWR | os.O_CREAT
+
+# Two descriptions; a growing ftruncate leaves the blocks past the new end, too.
+first, second = os.open('grown.data', RW), os.open('grown.data', RW)
+os.write(second, b'g')
+os.ftruncate(second, 16384)
+os.close(second)
+os.close(first)
+
+# Settled by a gap; then XFS allocates ahead by itself.
+fd = os.open('gap.data', RW)
+os.write(fd, b'g')
+os.pwrite(fd, b'g', 1114198)
+for size in (1 << 18, 1 << 19, 1 << 19):
+    os.write(fd, b's' * size)
+os.close(fd)
+END_OF_PYTHON
+
+# At the last close it is all given back, whoever of the file's descriptions has caused it.
+closed() {
+	local type=$1 run prefix file bytes
+
+	for run in $MODES; do
+		with_filesystem "$type" || {
+			skip "$type: closed" "$no_filesystem"
+			return
+		}
+		set_prefix "$run" '*.data'
+		(cd "$MNT" && "${prefix[@]}" "$PYTHON" "$SCRATCH/closes.py")
+		for file in grown gap; do
+			bytes=$(($(stat -c '%b * 512 - %s' "$MNT/$file.data")))
+			check "$type, $run: $file.data is closed and has $bytes bytes past its end" \
+				test "$bytes" -le "$MiB"
+		done
+		release_filesystem
+	done
+}
+
 cat >"$SCRATCH/fill.py" <<'END_OF_PYTHON'
 import errno, os, sys
 
@@ -167,6 +208,7 @@ for type in $FILESYSTEMS; do
 	diag "$type"
 	comes_back "$type"
 	settled_often "$type"
+	closed "$type"
 	is_full "$type"
 done
 done_testing
