@@ -43,34 +43,37 @@ static void run_copy(struct side *side, const struct operation *op, struct outco
 	case 1:
 		DO(outcome, copy_file_range(machine.source, &from, fd, &at, length, 0));
 		break;
-	case 2:
-		DO(outcome, copy_file_range(machine.source, &from, fd, NULL, length, 0));
-		break;
 	default:
-		from = 0;
-		DO(outcome, copy_file_range(fd, &from, fd, &at, length, 0));
+		DO(outcome, copy_file_range(machine.source, &from, fd, NULL, length, 0));
 	}
 	outcome->more[0] = from;
 	outcome->more[1] = at;
 }
 
-/* Through the pipe, a page at most, and out of it again. */
-static void run_splice(struct side *side, const struct operation *op, struct outcome *outcome)
+static void run_copy_within(struct side *side, const struct operation *op,
+			    struct outcome *outcome)
+{
+	int fd = slot_fd(side, op);
+	off64_t from = 0, at = op->at_was;
+
+	DO(outcome, copy_file_range(fd, &from, fd, &at, (size_t)op->length_was, 0));
+	outcome->more[0] = from;
+	outcome->more[1] = at;
+}
+
+/* A page at most. */
+static size_t pipe_length(const struct operation *op)
+{
+	return op->length_was < 4096 ? (size_t)op->length_was : 4096;
+}
+
+static void run_splice_in(struct side *side, const struct operation *op, struct outcome *outcome)
 {
 	int fd = slot_fd(side, op);
 	off64_t at = op->at_was;
-	size_t length = op->length_was < 4096 ? (size_t)op->length_was : 4096;
+	size_t length = pipe_length(op);
 	char left[4096];
 
-	if (op->word >= 2) {
-		DO(outcome, splice(fd, op->word == 2 ? NULL : &at, machine.pipe[1], NULL, length,
-				   SPLICE_F_NONBLOCK));
-		if (outcome->result > 0) {
-			outcome->bytes = (size_t)read(machine.pipe[0], side->back, 4096);
-			outcome->more[0] = (int64_t)outcome->bytes;
-		}
-		return;
-	}
 	if (write(machine.pipe[1], machine.data + op->from, length) != (ssize_t)length)
 		outcome->more[1] = 1;
 	DO(outcome, splice(machine.pipe[0], NULL, fd, op->word == 0 ? NULL : &at, length,
@@ -78,6 +81,19 @@ static void run_splice(struct side *side, const struct operation *op, struct out
 	/* What it didn't take. */
 	if (outcome->result < (int64_t)length)
 		outcome->more[0] = read(machine.pipe[0], left, sizeof(left));
+}
+
+static void run_splice_out(struct side *side, const struct operation *op, struct outcome *outcome)
+{
+	int fd = slot_fd(side, op);
+	off64_t at = op->at_was;
+
+	DO(outcome, splice(fd, op->word == 0 ? NULL : &at, machine.pipe[1], NULL, pipe_length(op),
+			   SPLICE_F_NONBLOCK));
+	if (outcome->result > 0) {
+		outcome->bytes = (size_t)read(machine.pipe[0], side->back, 4096);
+		outcome->more[0] = (int64_t)outcome->bytes;
+	}
 }
 
 /*
@@ -160,11 +176,14 @@ static const struct call calls[] = {
 	 .weight = 2, .traits = AT, .run = run_sync},
 	{"%w /* from %o, to %a, %l */",
 	 WORDS("sendfile(%f, source)", "copy_file_range(source, %f, at)",
-	       "copy_file_range(source, %f)", "copy_file_range(%f, %f)"),
-	 .weight = 8, .kind = RARE, .traits = AT | LENGTH, .run = run_copy},
-	{"splice(%w) /* %a, %l */",
-	 WORDS("pipe, %f", "pipe, %f, at", "%f, pipe", "%f, at, pipe"), .weight = 6, .kind = RARE,
-	 .traits = AT | LENGTH, .run = run_splice},
+	       "copy_file_range(source, %f)"),
+	 .weight = 6, .kind = RARE, .traits = AT | LENGTH | COPIES, .run = run_copy},
+	{"copy_file_range(%f, %f) /* to %a, %l */", .weight = 2, .kind = RARE,
+	 .traits = AT | LENGTH | COPIES | READS, .run = run_copy_within},
+	{"splice(%w) /* %a, %l */", WORDS("pipe, %f", "pipe, %f, at"), .weight = 3, .kind = RARE,
+	 .traits = AT | LENGTH | COPIES, .run = run_splice_in},
+	{"splice(%w) /* %a, %l */", WORDS("%f, pipe", "%f, at, pipe"), .weight = 3, .kind = RARE,
+	 .traits = AT | LENGTH | COPIES | READS, .run = run_splice_out},
 	{"mmap(%f, %w) /* %a */",
 	 WORDS("MAP_SHARED, store", "MAP_SHARED, read", "MAP_PRIVATE"), .weight = 10,
 	 .kind = LASTING, .traits = AT, .run = run_map},

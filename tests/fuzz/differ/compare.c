@@ -161,7 +161,8 @@ static bool compare_bytes(const int fds[SIDES],
 		struct outcome outcomes[SIDES] = {0};
 		struct operation none = {0};
 		/* Not past the end with O_DIRECT, see align() in machine.c. */
-		size_t bytes = size - from[part] < BUFFER && machine.direct
+		bool direct = machine.direct || (fcntl(fds[PLAIN], F_GETFL) & O_DIRECT);
+		size_t bytes = size - from[part] < BUFFER && direct
 				       ? (size_t)(size - from[part] + 4095) & ~(size_t)4095
 				       : BUFFER;
 

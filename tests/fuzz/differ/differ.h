@@ -123,6 +123,7 @@ enum trait {
 	ENDS = 256,	 /* closes the descriptor */
 	SPARSE_ANSWER = 512, /* SEEK_DATA, SEEK_HOLE: see compare.c */
 	READS = 1024,
+	COPIES = 2048,	 /* with the kernel's own buffers, but directly all the same */
 };
 
 /* A sequence has calls of some kinds only: what ends every extension would leave little to see. */

@@ -194,8 +194,21 @@ static void align(struct operation *op, unsigned int traits)
 	op->from &= ~4095U;
 	if (((start_of(op, traits) | start_of(op, 0) | resolve(op, &position)) & 4095) != 0)
 		op->length_was = 0;
-	/* XFS has EIO for it where blocks past the end of file wait for their allocation. */
-	if ((traits & READS) && op->at_was + op->length_was > resolve(op, &end))
+	/*
+	 * Cut off at a limit that isn't aligned: EINVAL for the extent in which the limit lies, after
+	 * the extents before it have been written, on ext4 and XFS. So it depends on the layout.
+	 */
+	if (!(traits & READS) && (machine.limit & 4095) && machine.limit != INT64_MAX &&
+	    start_of(op, traits) + op->length_was > machine.limit)
+		op->length_was = start_of(op, traits) < machine.limit
+					 ? (machine.limit - start_of(op, traits)) & ~INT64_C(4095)
+					 : op->length_was;
+	/*
+	 * EIO where blocks past the end of file wait for their allocation: XFS allocates ahead in
+	 * that way, and on ext4 an append that faults leaves one behind.
+	 */
+	if ((traits & READS) && (op->at_was + op->length_was > resolve(op, &end) ||
+				 resolve(op, &position) + op->length_was > resolve(op, &end)))
 		op->length_was = 0;
 }
 
@@ -210,7 +223,7 @@ static void resolve_all(struct operation *op, unsigned int traits)
 		op->length_was = 0;
 	if (op->length_was > BUFFER / 2)
 		op->length_was = BUFFER / 2;
-	if ((traits & DATA) && is_direct(op))
+	if ((traits & (DATA | COPIES)) && is_direct(op))
 		align(op, traits);
 	/*
 	 * A write that faults part of the way may or may not have changed bytes that it doesn't count,
