@@ -22,6 +22,7 @@ static ssize_t read_past_end(struct description *description, struct transfer *t
 {
 	struct transfer beyond = *transfer;
 	int64_t file_end = atomic_load(&atomic_load(&description->slot)->positions.file_end);
+	const struct iovec *iov = transfer->iov;
 
 	if (file_end < 0 || file_end > INT64_MAX / 2 || at > file_end + FAR)
 		return transfer->call(transfer);
@@ -31,8 +32,10 @@ static ssize_t read_past_end(struct description *description, struct transfer *t
 		beyond.at_offset = true;
 		return beyond.call(&beyond);
 	}
-	return sys.pread(transfer->fd, transfer->iov[0].iov_base, transfer->iov[0].iov_len,
-			 beyond.offset);
+	/* A read of nothing leaves atime alone. */
+	while (iov->iov_len == 0 && iov < transfer->iov + transfer->count - 1)
+		iov++;
+	return sys.pread(transfer->fd, iov->iov_base, iov->iov_len, beyond.offset);
 }
 
 /*
