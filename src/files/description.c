@@ -214,6 +214,23 @@ struct description *description_find(dev_t dev, ino_t ino)
 	return NULL;
 }
 
+void descriptions_forget_keep_end(dev_t dev, ino_t ino)
+{
+	size_t count = atomic_load(&high_water);
+
+	for (size_t i = 0; i < count; i++) {
+		struct chunk *chunk = chunk_of(i);
+		struct description *found = &chunk->descriptions[i % CHUNK];
+
+		if (atomic_load_explicit(&chunk->inodes[i % CHUNK], memory_order_acquire) != ino)
+			continue;
+		atomic_fetch_add(&found->holders, 1);
+		if (atomic_load(&chunk->inodes[i % CHUNK]) == ino && found->dev == dev)
+			atomic_store(&found->program_keep_end, 0);
+		description_let_go(found);
+	}
+}
+
 void descriptions_reset_lock(void)
 {
 	pool_section = (struct section){0};

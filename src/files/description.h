@@ -111,6 +111,9 @@ struct description {
 /* What a description keeps from one use to the next. */
 #define DESCRIPTION_KEPT (offsetof(struct description, index) + sizeof(size_t))
 
+/* The program has cut the file: what it had allocated past the end isn't put back any more. */
+void descriptions_forget_keep_end(dev_t dev, ino_t ino);
+
 /* A fresh one with one reference, or NULL: none left. */
 struct description *description_new(void);
 void description_free(struct description *description);

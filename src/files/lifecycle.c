@@ -68,6 +68,8 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 
 	if (sys.fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return;
+	if (flags & O_TRUNC)
+		descriptions_forget_keep_end(st.st_dev, st.st_ino);
 	description = description_new();
 	if (!description)
 		return;

@@ -116,7 +116,7 @@ void plain_truncated(struct plain *plain, int64_t size_before, int64_t size)
 {
 	if (!plain->description || size > size_before)
 		return;
-	atomic_store(&plain->description->program_keep_end, 0);
+	descriptions_forget_keep_end(plain->description->dev, plain->description->ino);
 	atomic_store(&plain->description->kept, false);
 }
 
