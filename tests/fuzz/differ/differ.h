@@ -105,6 +105,7 @@ struct machine {
 	int64_t limit; /* RLIMIT_FSIZE, or INT64_MAX */
 	bool fine_times; /* the filesystem gives every change that was looked for a time of its own */
 	bool direct; /* direct I/O was made: whether it moves atime depends on the layout */
+	bool faulted; /* a write had a bad buffer */
 	bool quiet; /* no neighbour was there: st_blocks is ours alone */
 };
 

@@ -123,6 +123,7 @@ void machine_begin(const char *prefix, uint64_t number)
 	}
 	machine.quiet = true;
 	machine.direct = false;
+	machine.faulted = false;
 }
 
 int machine_open_slot(void)
@@ -205,9 +206,10 @@ static void align(struct operation *op, unsigned int traits)
 					 : op->length_was;
 	/*
 	 * EIO where blocks past the end of file wait for their allocation: XFS allocates ahead in
-	 * that way, and on ext4 an append that faults leaves one behind.
+	 * that way, and on ext4 an append that faults leaves one behind, which may come to lie
+	 * inside of the file.
 	 */
-	if ((traits & READS) && (op->at_was + op->length_was > resolve(op, &end) ||
+	if ((traits & READS) && (machine.faulted || op->at_was + op->length_was > resolve(op, &end) ||
 				 resolve(op, &position) + op->length_was > resolve(op, &end)))
 		op->length_was = 0;
 }
@@ -232,6 +234,8 @@ static void resolve_all(struct operation *op, unsigned int traits)
 	if ((traits & DATA) && !(traits & READS) && op->buffer == HALF_BAD &&
 	    (start_of(op, traits) < resolve(op, &end)))
 		op->buffer = BAD;
+	if ((traits & DATA) && !(traits & READS) && op->buffer >= BAD)
+		machine.faulted = true;
 }
 
 static void count_extended(const struct operation *op)
