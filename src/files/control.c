@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/thread.h"
+#include "claim/claim.h"
 
 #include <errno.h>
 #include <time.h>
@@ -29,10 +30,26 @@ static void swap_options(struct description *description, const struct rule_opti
 }
 
 /*
+ * Not by description_settle: after a guardian's death that waits at every gate, and this thread has
+ * closed this one.
+ */
+static void settle(struct description *description, int fd)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+
+	while (slot_is_extended(slot)) {
+		claim_settle(slot);
+		if (slot_is_extended(slot) && !claim_slot_is_current(slot))
+			files_settle_lost(description, fd);
+	}
+}
+
+/*
  * With the gate closed and the file settled nobody is inside a write to an ordinary file, and
  * nothing can be extended.
  */
-static int try_to_set(struct description *description, const struct rule_options *options)
+static int try_to_set(struct description *description, int fd,
+		      const struct rule_options *options)
 {
 	sigset_t saved;
 	bool closed;
@@ -40,7 +57,7 @@ static int try_to_set(struct description *description, const struct rule_options
 	signals_block(&saved);
 	closed = gate_close(&description->gate, TRY);
 	if (closed) {
-		description_settle(description);
+		settle(description, fd);
 		swap_options(description, options);
 		gate_open(&description->gate);
 	}
@@ -58,7 +75,7 @@ int files_set_options(int fd, const struct rule_options *options)
 	int ret = -EBADF;
 
 	/* Returns at once while another thread is closing the gate. */
-	while (description && (ret = try_to_set(description, options)) < 0 && clock_now() < until)
+	while (description && (ret = try_to_set(description, fd, options)) < 0 && clock_now() < until)
 		nanosleep(&moment, NULL);
 	if (ret == 0 && options->mode == RULE_MODE_OFF)
 		keep_give_back(description, fd);
