@@ -93,7 +93,8 @@ bool engage_is_behind(const struct description *description, int fd)
 {
 	int saved_errno = errno;
 	struct stat st;
-	bool behind = sys.fstat(fd, &st) == 0 && is_of(description, &st);
+	/* Not to be asked (seccomp, say) doesn't mean that it leads elsewhere. */
+	bool behind = sys.fstat(fd, &st) == 0 ? is_of(description, &st) : errno != EBADF;
 
 	errno = saved_errno;
 	return behind;
