@@ -4,9 +4,11 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "claim/lease.h"
+#include "claim/protocol.h"
 #include "recovery/tail.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,11 +48,32 @@ static void deactivate(uint32_t slot)
 	claims[slot].claimed.slot = NULL;
 }
 
-/* Lets go of the description: challengers go on, flock and unlinked space are the program's. */
+static void unlock(const struct claim *claim)
+{
+	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	flock(claim->claimed.fd, LOCK_UN);
+	sys.fcntl(claim->claimed.fd, F_OFD_SETLK, &all);
+}
+
+/* Its end of the socket goes with its other descriptors, before anybody can know that it is dead. */
+static bool program_is_gone(void)
+{
+	struct pollfd poll_fd = {.fd = GUARDIAN_SOCKET};
+
+	return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
+}
+
+/*
+ * Lets go of the description: challengers go on, flock and unlinked space are the program's. Who waits for
+ * the lease may be the program, started again: its locks go first.
+ */
 static void let_go(struct claim *claim)
 {
 	uint32_t slot = active[claim->place];
 
+	if (program_is_gone())
+		unlock(claim);
 	if (claim->leased)
 		lease_release(claim->claimed.fd);
 	close(claim->claimed.fd);
@@ -202,12 +225,8 @@ void claims_settle_all(struct guardian *guardian, enum settle_reason reason)
 
 void claims_unlock_all(void)
 {
-	for (uint32_t i = 0; i < active_count; i++) {
-		struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-
-		flock(claims[active[i]].claimed.fd, LOCK_UN);
-		sys.fcntl(claims[active[i]].claimed.fd, F_OFD_SETLK, &all);
-	}
+	for (uint32_t i = 0; i < active_count; i++)
+		unlock(&claims[active[i]]);
 }
 
 static bool is_idle(struct claim *claim, int64_t now)
