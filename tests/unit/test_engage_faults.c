@@ -2,7 +2,8 @@
 /*
  * src/files with a real guardian, while every call that we make by ourselves fails once: those of the
  * table `sys`, and those of starting a guardian and asking it (by the linker's --wrap). The program
- * must not be able to tell.
+ * must not be able to tell. The same while the guardian is killed, or a neighbour opens the file, in
+ * the moment of each such call.
  *
  * What can't fail on a file that is open isn't made to: lseek(2), and giving up a lease.
  * PREALLOCATE_TEST_DIRECTORY: where (/var/tmp). PREALLOCATE_TEST_ROUNDS: with how many errors each (1).
@@ -14,7 +15,9 @@
 
 #include <cmocka.h>
 
+#include <linux/futex.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -25,16 +28,47 @@
 #include "test_engage_twin.h"
 
 static struct sys real;
+enum event { FAILS, GUARDIAN_DIES, CHALLENGED };
 static struct {
+	enum event event;
 	int call, error;
 	int calls;
+	const char *path;
 } fault;
+
+static void guardian_dies(void)
+{
+	struct claim_shared *shared = atomic_load(&session.shared);
+	pid_t pid = shared ? (pid_t)(atomic_load(&shared->guardian) & FUTEX_TID_MASK) : 0;
+
+	if (pid > 1 && kill(pid, SIGKILL) == 0)
+		while (shared_guardian_lives(shared))
+			usleep(100);
+}
+
+/* A neighbour that doesn't wait for the guardian's answer. */
+static void challenge(void)
+{
+	int fd = open(fault.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+}
 
 static bool fails(const char *name)
 {
 	if (!twin_armed || fault.calls++ != fault.call)
 		return false;
 	twin_failed = name;
+	if (fault.event != FAILS) {
+		twin_armed = false;
+		if (fault.event == GUARDIAN_DIES)
+			guardian_dies();
+		else
+			challenge();
+		twin_armed = true;
+		return false;
+	}
 	errno = fault.error;
 	return true;
 }
@@ -67,6 +101,14 @@ static int failing_fstat(int fd, struct stat *st)
 static int failing_fstatat(int dirfd, const char *path, struct stat *st, int flags)
 {
 	return fails("fstatat") ? -1 : real.fstatat(dirfd, path, st, flags);
+}
+
+/* On an open file it can't fail; but meanwhile others do something. */
+static off_t disturbed_lseek(int fd, off_t offset, int whence)
+{
+	if (fault.event != FAILS)
+		fails("lseek");
+	return real.lseek(fd, offset, whence);
 }
 
 static int failing_ftruncate(int fd, off_t length)
@@ -195,6 +237,7 @@ static void live_through(const char *name, int flags)
 	struct twin t;
 	int64_t size;
 
+	fault.path = t.path;
 	twin_open(&t, name, flags);
 	append_and_look(&t);
 	twin_flags(&t);
@@ -276,6 +319,23 @@ static void whatever_fails_the_program_cannot_tell(void **state)
 	}
 }
 
+static void whoever_dies_or_looks_in_the_program_cannot_tell(void **state)
+{
+	for (int event = GUARDIAN_DIES; event <= CHALLENGED; event++) {
+		int call = -1;
+
+		do {
+			twin_guardian(*state);
+			memset(&fault, 0, sizeof(fault));
+			twin_failed = "none";
+			fault.event = (enum event)event;
+			fault.call = ++call;
+			live_through("a.log", O_RDWR | (call % 2 ? O_APPEND : 0));
+		} while (strcmp(twin_failed, "none") != 0);
+		assert_true(call > 30);
+	}
+}
+
 static int set_up(void **state)
 {
 	int ret = twin_set_up(state);
@@ -285,6 +345,7 @@ static int set_up(void **state)
 	sys.fcntl = failing_fcntl;
 	sys.fstat = failing_fstat;
 	sys.fstatat = failing_fstatat;
+	sys.lseek = disturbed_lseek;
 	sys.ftruncate = failing_ftruncate;
 	sys.fallocate = failing_fallocate;
 	sys.futimens = failing_futimens;
@@ -297,6 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whatever_fails_the_program_cannot_tell),
+		cmocka_unit_test(whoever_dies_or_looks_in_the_program_cannot_tell),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, twin_tear_down);
