@@ -55,7 +55,7 @@ void slot_free_from_handler(struct claim_slot *slot)
 
 	if (owner == 0 || owner == GUARDIAN_OWNER || !sleeps_elsewhere(owner, slot) ||
 	    !owner_suspend(&slot->lock, owner))
-		return;
+		goto out;
 	/* Looked at once more: it may have let go of the lock and taken it again since. */
 	if (sleeps_elsewhere(owner, slot)) {
 		claim_settle(slot);
@@ -63,5 +63,6 @@ void slot_free_from_handler(struct claim_slot *slot)
 		atomic_store(&slot->reason, SETTLED_CHALLENGED);
 	}
 	owner_resume(&slot->lock, owner);
+out:
 	errno = saved_errno;
 }
