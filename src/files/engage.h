@@ -3,7 +3,11 @@
 #ifndef FILES_ENGAGE_H
 #define FILES_ENGAGE_H
 
+#include "base/clock.h"
 #include "files/files.h"
+
+/* Longest wait for a slot's lock before asking whether the guardian that may hold it still lives. */
+#define SLOT_PATIENCE (100 * NS_PER_MS)
 
 /* This write crosses the end of file, and nothing speaks against extending now. */
 bool engage_is_due(struct description *description, const struct transfer *transfer);

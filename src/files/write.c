@@ -5,17 +5,11 @@
 #include "base/sys.h"
 #include "base/thread.h"
 #include "files/engage.h"
+#include "files/mend.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-/* Longest wait for the lock before asking whether the guardian that may hold it still lives. */
-#define LOCK_PATIENCE (100 * NS_PER_MS)
-
-#define CACHE_PAGE 4096
 
 bool slot_lock(struct claim_slot *slot, struct owner_hold *hold)
 {
@@ -33,9 +27,9 @@ bool slot_lock(struct claim_slot *slot, struct owner_hold *hold)
 		if (atomic_load(&slot->wanted) && owner_of(&slot->lock) == 0)
 			slot_wait_wanted(slot);
 		else
-			owner_wait(&slot->lock, LOCK_PATIENCE);
+			owner_wait(&slot->lock, SLOT_PATIENCE);
 		files_check_guardian();
-		if (clock_now() - since > LOCK_PATIENCE) {
+		if (clock_now() - since > SLOT_PATIENCE) {
 			slot_free_from_handler(slot);
 			since = clock_now();
 		}
@@ -80,57 +74,6 @@ static void note_late(struct claim_slot *slot, int64_t end)
 	filter_wrote(&slot->positions, end);
 	if (locked)
 		slot_unlock(slot, &hold);
-}
-
-struct place {
-	bool append;
-	int64_t start, end;
-	off_t moved_from; /* >= 0: the offset before it was set to data_end */
-};
-
-/*
- * The guardian took the lock over while this thread stood still inside its append. Had the write
- * not begun, it was made on an ordinary file; had it ended, the guardian has kept its bytes, unless
- * it couldn't tell (a pwrite that can't be read back), or the thread was continued in the very
- * moment between the guardian's proof and its cut: those are written again. The call hasn't
- * returned, so whatever others have written there meanwhile came before it, and a pwrite is made
- * again as a whole; of an append only what is missing at the end.
- */
-static void write_again(struct description *description, struct claim_slot *slot,
-			const struct transfer *transfer, const struct place *place, ssize_t written)
-{
-	struct stat st;
-	int64_t start = place->start, end = start + written;
-	const struct iovec *iov = transfer->iov;
-	size_t skip = 0;
-
-	if (written <= 0)
-		return;
-	while (owner_of(&slot->lock) == GUARDIAN_OWNER) {
-		owner_wait(&slot->lock, LOCK_PATIENCE);
-		files_check_guardian();
-	}
-	/* What the settle has kept, somebody else may have cut since. */
-	if (atomic_load(&slot->robbed_end) >= end)
-		return;
-	if (!transfer->at_offset || place->append) {
-		if (sys.fstat(transfer->fd, &st) < 0 || st.st_size >= end)
-			return;
-		skip = st.st_size > start ? (size_t)(st.st_size - start) : 0;
-	}
-	for (size_t at = 0; (int64_t)(start + (int64_t)at) < end; iov++) {
-		struct iovec part = *iov;
-		size_t from = skip > at ? skip - at : 0;
-
-		if (from < part.iov_len) {
-			part.iov_base = (char *)part.iov_base + from;
-			part.iov_len -= from;
-			if (sys.pwritev(transfer->fd, &part, 1, start + (int64_t)(at + from)) < 0)
-				return;
-			atomic_fetch_add(&description->retries, 1);
-		}
-		at += iov->iov_len;
-	}
 }
 
 /*
@@ -265,44 +208,6 @@ static void note_written(struct description *description, struct claim_slot *slo
 	errno = saved_errno;
 }
 
-/*
- * A write that faults part of the way leaves bytes in the page cache that it doesn't count: behind
- * the end of an ordinary file the kernel clears them, in an extended one they would pass for
- * somebody's data. Written over with zeroes in the page where the data ends; whole pages become a
- * hole, since what was once written can't be told from data where the file can't be read.
- */
-static void clear_uncounted(struct claim_slot *slot, const struct transfer *transfer,
-			    const struct place *place, ssize_t written)
-{
-	static const char zeroes[CACHE_PAGE];
-	int64_t data_end = atomic_load(&slot->positions.data_end);
-	int64_t page = (data_end + CACHE_PAGE - 1) / CACHE_PAGE * CACHE_PAGE;
-	int64_t at = place->start + (written > 0 ? written : 0);
-	int64_t end = (place->end + CACHE_PAGE - 1) / CACHE_PAGE * CACHE_PAGE;
-	int saved_errno = errno;
-	struct rlimit limit;
-
-	if (at < data_end)
-		at = data_end;
-	/* Whole pages, also where file_end lies inside of the last: btrfs would write zeroes there. */
-	if (end > page)
-		sys.fallocate(transfer->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, page,
-			      end - page);
-	if (end > page)
-		end = page;
-	if (end > atomic_load(&slot->positions.file_end))
-		end = atomic_load(&slot->positions.file_end);
-	/* A write that ended there had no fault, and ours would raise SIGXFSZ. */
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)end)
-		end = (int64_t)limit.rlim_cur;
-	if (at < end) {
-		struct iovec iov = {(void *)(uintptr_t)zeroes, (size_t)(end - at)};
-
-		sys.pwritev(transfer->fd, &iov, 1, at);
-	}
-	errno = saved_errno;
-}
-
 /* False: a signal handler has appended since the place was found, which is to be found again. */
 static bool take_place(struct description *description, struct claim_slot *slot,
 		       struct transfer *transfer, struct place *place)
@@ -324,14 +229,60 @@ static bool take_place(struct description *description, struct claim_slot *slot,
 	return false;
 }
 
+enum verdict {
+	GOES,	/* to its place, in what is allocated ahead */
+	ASTRAY, /* the descriptor has come to stand for another file */
+	BEHIND, /* file_end has to move first */
+	APART,	/* an ordinary file's matter */
+};
+
+static enum verdict judge(struct description *description, struct claim_slot *slot,
+			  struct transfer *transfer, struct place *place)
+{
+	if (find_place(description, slot, transfer, place) < 0)
+		return APART;
+	if (is_odd_append(description, slot, transfer, place) &&
+	    !engage_is_behind(description, transfer->fd))
+		return ASTRAY;
+	if (place->end > atomic_load(&slot->positions.file_end))
+		return BEHIND;
+	/* Append by pwrite, not to be read back: were it interrupted, nothing would tell how far. */
+	if (place->append && transfer->at_offset && !description->readable)
+		return APART;
+	if (place->start - atomic_load(&slot->positions.data_end) >
+	    description->options.prealloc_align)
+		return APART;
+	return GOES;
+}
+
+/* Without the lock. */
+static void make_way(struct description *description, struct claim_slot *slot,
+		     const struct transfer *transfer, const struct place *place,
+		     enum verdict verdict)
+{
+	switch (verdict) {
+	case ASTRAY:
+		files_forget(transfer->fd);
+		break;
+	case BEHIND:
+		engage_extend(description, slot, place->start, place->end);
+		break;
+	case APART:
+		engage_pause(description, KEEP_FAILED);
+		description_settle(description);
+		break;
+	case GOES:
+		break;
+	}
+}
+
 /* False: the file isn't extended (any more), look again. */
 static bool write_extended(struct description *description, struct claim_slot *slot,
 			   struct transfer *transfer, ssize_t *result)
 {
 	struct owner_hold hold;
 	struct place place;
-	int64_t max_gap = description->options.prealloc_align;
-	int ret;
+	enum verdict verdict;
 
 	files_check_guardian();
 	if (!slot_lock(slot, &hold)) {
@@ -342,40 +293,22 @@ static bool write_extended(struct description *description, struct claim_slot *s
 		slot_unlock(slot, &hold);
 		return false;
 	}
-find:
-	ret = find_place(description, slot, transfer, &place);
-	if (ret == 0 && is_odd_append(description, slot, transfer, &place) &&
-	    !engage_is_behind(description, transfer->fd)) {
+	do
+		verdict = judge(description, slot, transfer, &place);
+	while (verdict == GOES && !take_place(description, slot, transfer, &place));
+	if (verdict != GOES) {
 		slot_unlock(slot, &hold);
-		files_forget(transfer->fd);
+		make_way(description, slot, transfer, &place, verdict);
 		return false;
 	}
-	if (ret == 0 && place.end > atomic_load(&slot->positions.file_end)) {
-		slot_unlock(slot, &hold);
-		engage_extend(description, slot, place.start, place.end);
-		return false;
-	}
-	/* Append by pwrite, not to be read back: were it interrupted, nothing would tell how far. */
-	if (ret == 0 && (place.start - atomic_load(&slot->positions.data_end) > max_gap ||
-			 (place.append && transfer->at_offset && !description->readable))) {
-		slot_unlock(slot, &hold);
-		engage_pause(description, KEEP_FAILED);
-		description_settle(description);
-		return false;
-	}
-	if (ret == 0 && !take_place(description, slot, transfer, &place))
-		goto find;
 	transfer->to_end = false;
 	*result = transfer->call(transfer);
-	if (ret == 0) {
-		note_written(description, slot, transfer, &place, *result);
-		if (*result < 0 ? errno == EFAULT : *result < (ssize_t)transfer->bytes)
-			clear_uncounted(slot, transfer, &place, *result);
-	}
+	note_written(description, slot, transfer, &place, *result);
+	if (*result < 0 ? errno == EFAULT : *result < (ssize_t)transfer->bytes)
+		mend_uncounted(slot, transfer, &place, *result);
 	announce(slot, INTENT_NONE, 0, 0);
 	if (!slot_let_go(slot, &hold)) {
-		if (ret == 0)
-			write_again(description, slot, transfer, &place, *result);
+		mend_robbed(description, slot, transfer, &place, *result);
 		if (!hold.known)
 			atomic_fetch_sub(&slot->robbed, 1);
 	}
@@ -452,41 +385,13 @@ static ssize_t write_any(struct description *description, struct transfer *trans
 }
 
 /*
- * A write past the end that fails with EFAULT leaves the file grown up to its start, on some
- * filesystems (ext4 and tmpfs of Linux 6.18). Which, an ordinary file knows.
+ * An ordinary file knows what comes of these, past its end: EFAULT leaves it grown up to the start of
+ * the write, on some filesystems (ext4 and tmpfs of Linux 6.18); an unaligned direct write may move
+ * mtime before it fails (XFS), or not fail at all.
  */
-static ssize_t fault_again(struct transfer *transfer)
+static bool is_told_by_file(const struct description *description, int error)
 {
-	struct plain plain;
-	ssize_t result;
-	int saved_errno;
-
-	plain_begin(&plain, transfer->fd, 0);
-	result = transfer->call(transfer);
-	saved_errno = errno;
-	plain_end(&plain);
-	errno = saved_errno;
-	return result;
-}
-
-/*
- * A fault leaves blocks behind the end of an ordinary file, too, that count as written (ext4 of Linux
- * 6.18): nobody who can't read them could tell them from data, were the file extended over them.
- */
-static void distrust_blocks(int fd)
-{
-	struct description *description = description_of(fd);
-	struct plain plain;
-	int saved_errno = errno;
-
-	if (!description)
-		return;
-	if (!description->readable) {
-		plain_begin(&plain, fd, KEEP_UNSUPPORTED);
-		plain_end(&plain);
-	}
-	description_let_go(description);
-	errno = saved_errno;
+	return error == EFAULT || (error == EINVAL && atomic_load(&description->direct));
 }
 
 ssize_t files_write(struct description *description, struct transfer *transfer)
@@ -502,10 +407,10 @@ ssize_t files_write(struct description *description, struct transfer *transfer)
 	result = write_any(description, transfer);
 	if (result < 0 && (errno == ENOSPC || errno == EDQUOT) && files_give_back_all())
 		result = write_any(description, &again);
-	else if (result < 0 && errno == EFAULT)
-		result = fault_again(&again);
+	else if (result < 0 && is_told_by_file(description, errno))
+		result = mend_failed(&again);
 	if (result < (ssize_t)transfer->bytes && (result >= 0 || errno == EFAULT))
-		distrust_blocks(transfer->fd);
+		mend_distrust(transfer->fd);
 	cancel_restore(cancel);
 	return result;
 }

@@ -163,15 +163,25 @@ static int64_t resolve(const struct operation *op, const struct value *value)
 
 static const struct value position = {.base = POSITION}, end = {.base = DATA_END};
 
-static int64_t start_of(const struct operation *op, unsigned int traits)
+/* Also a pwrite does, with O_APPEND. */
+static bool appends(const struct operation *op, unsigned int traits)
 {
+	const struct call *call = call_of(op);
+	const char *word = call->words ? call->words[op->word] : "";
 	int fd = machine.side[PLAIN].fd[op->slot];
 
-	if (traits & AT)
-		return op->at_was;
-	if (fd >= 0 && (fcntl(fd, F_GETFL) & O_APPEND) && !(traits & READS))
+	if ((traits & READS) || ((traits & AT) && !(traits & DATA)))
+		return false;
+	if (!strcmp(word, "RWF_APPEND"))
+		return true;
+	return strcmp(word, "RWF_NOAPPEND") && fd >= 0 && (fcntl(fd, F_GETFL) & O_APPEND);
+}
+
+static int64_t start_of(const struct operation *op, unsigned int traits)
+{
+	if (appends(op, traits))
 		return resolve(op, &end);
-	return resolve(op, &position);
+	return traits & AT ? op->at_was : resolve(op, &position);
 }
 
 static bool is_direct(const struct operation *op)
