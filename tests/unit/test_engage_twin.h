@@ -326,7 +326,10 @@ static int twin_set_up(void **state)
 	static char guardian[4096];
 	struct rules_error error;
 
-	snprintf(guardian, sizeof(guardian), "%s/preallocate-guardian", build ? build : ".");
+	/* It is started from "/". */
+	build = realpath(build ? build : ".", NULL);
+	snprintf(guardian, sizeof(guardian), "%s/preallocate-guardian", build ? build : "");
+	free((char *)build);
 	snprintf(twin_directory, sizeof(twin_directory), "%s/preallocate-twin.XXXXXX",
 		 where ? where : "/var/tmp");
 	if (!mkdtemp(twin_directory) ||
