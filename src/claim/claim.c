@@ -114,7 +114,7 @@ int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *r
 	if (ret == 0) {
 		request->verb = CLAIM_TAKE;
 		request->slot = slot_index(atomic_load(slot));
-		ret = session_ask(request, &fd, 1);
+		ret = session_ask(request, fd);
 	}
 	question_end(&question);
 	return ret;
@@ -129,7 +129,7 @@ int claim_extend(struct claim_slot *slot, struct claim_request *request)
 	if (claim_slot_is_current(slot)) {
 		request->verb = CLAIM_EXTEND;
 		request->slot = slot_index(slot);
-		ret = session_ask(request, NULL, 0);
+		ret = session_ask(request, -1);
 	}
 	question_end(&question);
 	return ret;
@@ -144,7 +144,7 @@ int claim_settle(struct claim_slot *slot)
 	if (claim_slot_is_current(slot)) {
 		struct claim_request request = {.verb = CLAIM_SETTLE, .slot = slot_index(slot)};
 
-		ret = session_ask(&request, NULL, 0);
+		ret = session_ask(&request, -1);
 	}
 	question_end(&question);
 	return ret;
@@ -155,7 +155,7 @@ static void ask_all(enum claim_verb verb)
 	struct claim_request request = {.verb = verb};
 
 	if (session.shared)
-		session_ask(&request, NULL, 0);
+		session_ask(&request, -1);
 }
 
 void claim_bar_new(void)

@@ -10,7 +10,7 @@
 #define GUARDIAN_SOCKET 3 /* the guardian's end, from its start */
 
 enum claim_verb {
-	CLAIM_HELLO,	  /* carries the memfd and a pidfd of the program */
+	CLAIM_HELLO,	  /* carries the memfd: the first word */
 	CLAIM_TAKE,	  /* carries the description: take the claim and extend for [offset, end) */
 	CLAIM_EXTEND,	  /* extend for [offset, end); on failure the file is settled */
 	CLAIM_SETTLE,	  /* settle and let go of one description */

@@ -68,24 +68,24 @@ void session_lose(void)
 	memset(session.used, 0, sizeof(session.used));
 }
 
-static int send_with_fds(int socket, const void *data, size_t bytes, const int *fds, size_t count)
+static int send_with_fd(int socket, const void *data, size_t bytes, int fd)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(2 * sizeof(int))];
+		char space[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec iov = {(void *)data, bytes};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t sent;
 
-	if (count > 0) {
+	if (fd >= 0) {
 		memset(&control, 0, sizeof(control));
 		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		message.msg_controllen = sizeof(control);
 		control.header.cmsg_level = SOL_SOCKET;
 		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+		control.header.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
 	}
 	do
 		sent = sys.sendmsg(socket, &message, MSG_NOSIGNAL);
@@ -128,11 +128,11 @@ static int receive_answer(int socket, int *result)
 	return 0;
 }
 
-int session_ask(const struct claim_request *request, const int *fds, size_t count)
+int session_ask(const struct claim_request *request, int fd)
 {
 	int result = 0;
 	int ret = session_socket_is_ours()
-			  ? send_with_fds(session.socket, request, sizeof(*request), fds, count)
+			  ? send_with_fd(session.socket, request, sizeof(*request), fd)
 			  : -EBADF;
 
 	/* No room for a descriptor in flight, or not a socket any more: two different things. */
@@ -175,19 +175,12 @@ static struct claim_shared *map_shared(int *memfd)
 static int greet(struct claim_shared *shared, int memfd)
 {
 	struct claim_request hello = {.verb = CLAIM_HELLO};
-	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-	int fds[2] = {memfd, pidfd};
 	struct stat st;
-	int ret;
 
-	if (pidfd < 0)
-		return -errno;
 	if (sys.fstat(session.socket, &st) == 0)
 		session.socket_inode = st.st_ino;
 	session.shared = shared;
-	ret = session_ask(&hello, fds, 2);
-	sys.close(pidfd);
-	return ret;
+	return session_ask(&hello, memfd);
 }
 
 int session_start(void)
@@ -220,7 +213,7 @@ int session_start(void)
 	if (ret < 0) {
 		if (session.shared)
 			session_lose();
-		else
+		else if (!session.lost)
 			session.failures++;
 		session.lost = false; /* it never held anything */
 		munmap(shared, sizeof(*shared));

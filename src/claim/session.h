@@ -32,10 +32,10 @@ extern struct session session;
 int session_start(void);
 
 /*
- * Inside the section. One question with the descriptors that go with it, and its answer. -EPIPE:
- * the guardian is lost.
+ * Inside the section. One question with the descriptor that goes with it (-1: none), and its
+ * answer. -EPIPE: the guardian is lost.
  */
-int session_ask(const struct claim_request *request, const int *fds, size_t count);
+int session_ask(const struct claim_request *request, int fd);
 
 /* Inside the section. The guardian is gone, or can't be talked to. */
 void session_lose(void);

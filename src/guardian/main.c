@@ -55,6 +55,22 @@ static int map_shared(int memfd)
 	return register_life();
 }
 
+/*
+ * The program waits for the answer: so its number is still its own, unless it has just been killed,
+ * and then there is nothing yet to settle.
+ */
+static int begin(int memfd)
+{
+	pidfd = (int)syscall(SYS_pidfd_open, guardian.program.pid, 0);
+	if (pidfd < 0) {
+		int error = errno;
+
+		close(memfd);
+		return -error;
+	}
+	return map_shared(memfd);
+}
+
 static int64_t lease_break_time(void)
 {
 	FILE *file = fopen("/proc/sys/fs/lease-break-time", "re");
@@ -107,16 +123,13 @@ static int answer(int result)
 	return send(GUARDIAN_SOCKET, &message, sizeof(message), MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static int obey(const struct claim_request *request, const int *fds, size_t count)
+static int obey(const struct claim_request *request, int fd)
 {
 	switch (request->verb) {
 	case CLAIM_HELLO:
-		if (count != 2 || guardian.shared)
-			return -EINVAL;
-		pidfd = fds[1];
-		return map_shared(fds[0]);
+		return fd >= 0 && !guardian.shared ? begin(fd) : -EINVAL;
 	case CLAIM_TAKE:
-		return count == 1 ? claims_take(&guardian, request, fds[0]) : -EMFILE;
+		return fd >= 0 ? claims_take(&guardian, request, fd) : -EMFILE;
 	case CLAIM_EXTEND:
 		return claims_extend(&guardian, request);
 	case CLAIM_SETTLE:
@@ -136,15 +149,14 @@ static bool serve(void)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(2 * sizeof(int))];
+		char space[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct claim_request request;
 	struct iovec iov = {&request, sizeof(request)};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 				 .msg_controllen = sizeof(control)};
 	struct cmsghdr *header;
-	int fds[2] = {-1, -1};
-	size_t count = 0;
+	int fd = -1;
 	ssize_t got = recvmsg(GUARDIAN_SOCKET, &message, MSG_CMSG_CLOEXEC);
 
 	if (got < 0)
@@ -152,11 +164,9 @@ static bool serve(void)
 	if (got != sizeof(request))
 		return false;
 	header = CMSG_FIRSTHDR(&message);
-	if (header && header->cmsg_type == SCM_RIGHTS) {
-		count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(fds, CMSG_DATA(header), count * sizeof(int));
-	}
-	return answer(obey(&request, fds, count)) == 0 && request.verb != CLAIM_LEAVE;
+	if (header && header->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+	return answer(obey(&request, fd)) == 0 && request.verb != CLAIM_LEAVE;
 }
 
 static bool program_has_ended(void)
