@@ -18,6 +18,7 @@
 #include "claim/claim.h"
 #include "claim/session.h"
 #include "files/files.h"
+#include "test_fork_for_clone.h"
 
 #define TWIN_RULES                                                                                 \
 	"*.log prealloc-size=64k prealloc-align=4k min-free=0; "                                   \
@@ -335,6 +336,7 @@ static int twin_set_up(void **state)
 	if (!mkdtemp(twin_directory) ||
 	    rules_parse(&twin_rules, TWIN_RULES, strlen(TWIN_RULES), "test", &error) < 0)
 		return -1;
+	guardians_start_here();
 	files_init(twin_rules, guardian);
 	*state = guardian;
 	return 0;

@@ -24,32 +24,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/sys.h"
 #include "files/files.h"
-
-/* ThreadSanitizer takes a clone that shares memory for a fork, and fails at the child's. */
-#if defined(__SANITIZE_THREAD__)
-#define FORK_FOR_CLONE 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FORK_FOR_CLONE 1
-#endif
-#endif
-
-#ifdef FORK_FOR_CLONE
-#include <sys/syscall.h>
-
-static int fork_for_clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
-{
-	int pid = (int)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
-
-	(void)stack;
-	(void)flags;
-	if (pid == 0)
-		syscall(SYS_exit_group, run(argument));
-	return pid;
-}
-#endif
+#include "test_fork_for_clone.h"
 
 #define THREADS 8
 #define RECORD 97
@@ -545,9 +521,7 @@ static int set_up(void **state)
 		 where ? where : "/var/tmp");
 	if (!mkdtemp(directory) || rules_parse(&rules, text, sizeof(text) - 1, "test", &error) < 0)
 		return -1;
-#ifdef FORK_FOR_CLONE
-	sys.clone = fork_for_clone;
-#endif
+	guardians_start_here();
 	files_init(rules, guardian);
 	return 0;
 }
