@@ -28,10 +28,23 @@ static int op_allocate(void *file, int64_t offset, int64_t bytes)
 	return 0;
 }
 
+/*
+ * Has the interrupted write come about since? lseek(2) waits for one under way: both take the
+ * offset's lock where two processes have the description (fdget_pos in Linux).
+ */
+static bool write_has_come(const struct claimed *claimed)
+{
+	return claimed->write_end > 0 &&
+	       sys.lseek(claimed->fd, 0, SEEK_CUR) != claimed->write_offset;
+}
+
 static int op_truncate(void *file, int64_t length)
 {
 	const struct claimed *claimed = file;
 
+	/* After the proof, which may have seen none of it, or half. */
+	if (write_has_come(claimed))
+		return -ECANCELED;
 	while (sys.ftruncate(claimed->fd, length) < 0)
 		if (errno != EINTR)
 			return -errno;
@@ -42,9 +55,13 @@ static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
 {
 	const struct claimed *claimed = file;
 
-	int64_t from = claimed->uncounted_end > data_end ? claimed->uncounted_end : data_end;
-	int64_t used;
+	int64_t uncounted = atomic_load(&claimed->slot->uncounted_end);
+	int64_t from = data_end, used;
 
+	if (from < claimed->uncounted_end)
+		from = claimed->uncounted_end;
+	if (from < uncounted)
+		from = uncounted;
 	if (from > file_end)
 		return data_end;
 	used = tail_data_end(claimed->fd, claimed->readable, from, file_end);
@@ -128,6 +145,8 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 	/* Worked on a copy: until the size is what the slot says, nobody may go by the slot. */
 	atomic_init(&positions.data_end, atomic_load(&slot->positions.data_end));
 	atomic_init(&positions.file_end, atomic_load(&slot->positions.file_end));
+	if (!engaged)
+		atomic_store(&slot->uncounted_end, 0);
 	ret = engaged ? 0 : filter_engage(&positions, &ops, claimed);
 	if (ret == 0 && !engaged) {
 		set_append(claimed, false);
@@ -170,6 +189,46 @@ static void restore_program_keep(const struct claimed *claimed, int64_t size)
 		sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, size, keep_end - size);
 }
 
+static void count_interrupted(struct claimed *claimed)
+{
+	int64_t done;
+
+	claimed->write_offset = sys.lseek(claimed->fd, 0, SEEK_CUR);
+	done = claimed->write_offset < claimed->write_end ? claimed->write_offset
+							  : claimed->write_end;
+	if (done > claimed->write_start)
+		filter_wrote(&claimed->slot->positions, done);
+}
+
+static int prove_and_cut(struct claimed *claimed, int64_t *covered)
+{
+	int64_t more;
+	int ret;
+
+	*covered = 0;
+	for (;;) {
+		ret = filter_settle(&claimed->slot->positions, &ops, claimed, &more);
+		*covered += more;
+		if (ret != -ECANCELED)
+			return ret;
+		count_interrupted(claimed);
+	}
+}
+
+/*
+ * Where what an interrupted write has written ends at the latest, after the cut; INT64_MAX: all of
+ * it is there, or still to come. Who continues the thread between write_has_come and the cut has it
+ * write what is cut at once.
+ */
+static int64_t interrupted_end(const struct claimed *claimed)
+{
+	struct stat st;
+
+	if (claimed->write_end > 0 && !write_has_come(claimed))
+		return INT64_MAX;
+	return sys.fstat(claimed->fd, &st) < 0 ? 0 : st.st_size;
+}
+
 int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 {
 	struct claim_slot *slot = claimed->slot;
@@ -182,15 +241,17 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 	atomic_fetch_add(&slot->sequence, 1);
 	ret = sys.fstat(claimed->fd, &before) < 0 ? -errno : 0;
 	if (ret == 0) {
-		ret = filter_settle(&slot->positions, &ops, claimed, &covered);
+		ret = prove_and_cut(claimed, &covered);
 		atomic_fetch_add(&slot->bytes_cut,
 				 (uint64_t)(before.st_size - atomic_load(&slot->positions.data_end)));
 		restore_program_keep(claimed, atomic_load(&slot->positions.data_end));
 		restore_times(claimed, &before);
 	}
-	claimed->uncounted_end = 0;
+	if (atomic_load(&slot->robbed))
+		atomic_store(&slot->robbed_end, interrupted_end(claimed));
+	claimed->uncounted_end = claimed->write_end = 0;
+	atomic_store(&slot->uncounted_end, 0);
 	set_append(claimed, true);
-	atomic_store(&slot->robbed_end, atomic_load(&slot->positions.data_end));
 	atomic_fetch_add(&slot->covered, (uint64_t)covered);
 	atomic_fetch_add(&slot->settles, 1);
 	atomic_store(&slot->settled_at, clock_now());
@@ -223,9 +284,9 @@ void claimed_catch_up(struct claimed *claimed)
 
 	switch (atomic_load(&slot->intent)) {
 	case INTENT_AT_POSITION:
-		done = sys.lseek(claimed->fd, 0, SEEK_CUR);
-		if (done > end)
-			done = end;
+		claimed->write_start = start;
+		claimed->write_end = end;
+		count_interrupted(claimed);
 		break;
 	case INTENT_AT_OFFSET:
 		if (claimed->readable)

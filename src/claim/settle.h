@@ -8,6 +8,8 @@
 
 #include "claim/slot.h"
 
+#include <sys/types.h>
+
 struct claimed {
 	int fd;
 	bool readable;
@@ -16,8 +18,10 @@ struct claimed {
 	uint32_t min_free; /* percent */
 	struct filter_options options;
 	struct claim_slot *slot;
-	/* Between claimed_catch_up and the settle: bytes of an append that didn't count end here. */
-	int64_t uncounted_end;
+	/* Valid between claimed_catch_up and the settle; 0: no such write was interrupted. */
+	int64_t uncounted_end; /* bytes of a pwrite that didn't count end here */
+	int64_t write_start, write_end; /* of a write at the description's offset, */
+	off_t write_offset;		/* which was this */
 };
 
 /*

@@ -53,7 +53,7 @@ struct claim_slot {
 	/*
 	 * Threads that the lock was taken from and that don't know it yet: what they were about to
 	 * write comes outside of every lock. Until they know, the file stays an ordinary one.
-	 * robbed_end: what the settle since then has kept of theirs ends here at the latest.
+	 * robbed_end: the settle since then may have cut what they have written behind it.
 	 */
 	_Atomic uint32_t robbed;
 	_Atomic int64_t robbed_end;
@@ -62,6 +62,14 @@ struct claim_slot {
 	_Atomic int64_t intent_start;
 	_Atomic int64_t intent_end;
 	_Atomic uint32_t intent;
+
+	/*
+	 * A write that faulted part of the way has left bytes in the page cache that it doesn't count:
+	 * behind the end of an ordinary file the kernel clears them, here they would pass for
+	 * somebody's data. They end here at the latest, and go with the next settle, before which
+	 * nothing is appended. 0: there are none.
+	 */
+	_Atomic int64_t uncounted_end;
 
 	/*
 	 * The size before the first extension, while that is under way: the guardian may die in the

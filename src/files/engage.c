@@ -147,7 +147,7 @@ bool engage_is_due(struct description *description, const struct transfer *trans
 	if (atomic_load(&description->retry_at) > 0 &&
 	    clock_now() < atomic_load(&description->retry_at))
 		return false;
-	due = !claim_is_barred() && atomic_load(&slot->robbed) == 0 &&
+	due = !transfer->apart && !claim_is_barred() && atomic_load(&slot->robbed) == 0 &&
 	      thread_state.in_gate != &description->gate && space_piece(description) > 0 &&
 	      write_crosses_end(description, transfer) && description_is_exclusive(description);
 	errno = saved_errno;

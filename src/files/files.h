@@ -22,6 +22,7 @@ struct transfer {
 	int fd;
 	bool at_offset;	    /* else at the description's offset */
 	bool to_end;	    /* RWF_APPEND: like O_APPEND, for this call */
+	bool apart;	    /* to be made on an ordinary file */
 	int64_t offset;	    /* valid with at_offset */
 	const struct iovec *iov;
 	int count;

@@ -156,6 +156,12 @@ void keep_count(int fd, size_t bytes)
 	errno = saved_errno;
 }
 
+/* Of the block in which the data ends. */
+static int64_t block_end(const struct stat *st)
+{
+	return (st->st_size + st->st_blksize - 1) / st->st_blksize * st->st_blksize;
+}
+
 /* Under the lease: cuts the blocks past the end, and nothing else changes. */
 static void cut(struct description *description, int fd)
 {
@@ -164,10 +170,13 @@ static void cut(struct description *description, int fd)
 	int64_t theirs = atomic_load(&description->program_keep_end);
 	struct rlimit limit;
 
+	if (sys.fstat(fd, &st) < 0)
+		return;
+	/* Nothing but the block in which the data ends: that isn't cut. */
+	if (theirs <= block_end(&st))
+		theirs = 0;
 	/* What can't be put back isn't cut. */
 	if (theirs > 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)theirs)
-		return;
-	if (sys.fstat(fd, &st) < 0)
 		return;
 	/* Nor what has a gap before it, see files_fallocate. */
 	if (theirs > st.st_size && (atomic_load(&description->reasons) & KEEP_OFF))
@@ -199,8 +208,8 @@ static bool may_be_written_unseen(struct description *description)
 
 /*
  * ftruncate to the size just read would race with another appender: a thread of ours is kept out
- * by the gate, anybody else by a lease of our own, for a moment. Whoever opens the file in that moment sends this very thread a SIGIO, which is
- * blocked, and taken out of the queue again.
+ * by the gate, anybody else by a lease of our own, for a moment. Whoever opens the file in that
+ * moment sends this very thread a SIGIO, which is blocked, and taken out of the queue again.
  */
 void keep_give_back(struct description *description, int fd)
 {
@@ -238,8 +247,7 @@ out:
 /* Blocks past the end of file, delayed ones too. */
 static bool has_blocks_past_end(int fd, const struct stat *st)
 {
-	uint64_t start = ((uint64_t)st->st_size + (uint64_t)st->st_blksize - 1) /
-			 (uint64_t)st->st_blksize * (uint64_t)st->st_blksize;
+	uint64_t start = (uint64_t)block_end(st);
 	struct fiemap map = {.fm_start = start, .fm_length = FIEMAP_MAX_OFFSET - start};
 
 	return sys.ioctl(fd, FS_IOC_FIEMAP, &map) == 0 && map.fm_mapped_extents > 0;

@@ -1,30 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a write leaves behind that failed, came short, or lost its lock on the way. Internal to
- * src/files. Thread-safe; none may be called by who holds a slot's lock, but where it is said.
+ * src/files. Thread-safe; not to be called with a slot's lock held.
  */
 #ifndef FILES_MEND_H
 #define FILES_MEND_H
 
 #include "files/files.h"
 
+#include <signal.h>
+
 /* Where a write to an extended file goes. */
 struct place {
 	bool append;
+	/*
+	 * An append by pwrite: made at the description's offset all the same, which tells how far it
+	 * came, should it be interrupted; then that is put back.
+	 */
+	bool borrows;
 	int64_t start, end;
 	off_t moved_from; /* >= 0: the offset before it was set to data_end */
+	sigset_t signals; /* valid with borrows: those to be restored, a handler would see it */
 };
 
 /*
- * Makes a write again, in part or whole, that the guardian's cut may have taken away: it had taken
- * over the lock from this thread. written: what the call has returned.
+ * The guardian had taken over the lock from this thread: makes a write again that its cut may have
+ * taken away. written: what the call has returned. Returns what it returns now.
  */
-void mend_robbed(struct description *description, struct claim_slot *slot,
-		 const struct transfer *transfer, const struct place *place, ssize_t written);
-
-/* With the slot's lock held, after a write that came short: nothing may be left past data_end. */
-void mend_uncounted(struct claim_slot *slot, const struct transfer *transfer,
-		    const struct place *place, ssize_t written);
+ssize_t mend_robbed(struct description *description, struct claim_slot *slot,
+		    const struct transfer *transfer, const struct place *place, ssize_t written);
 
 /* The failed write once more, on an ordinary file: its answer, and what it leaves, are that file's. */
 ssize_t mend_failed(struct transfer *transfer);

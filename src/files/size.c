@@ -232,7 +232,7 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 			return false;
 	}
 	if (!slot_is_extended(slot) || end > atomic_load(&slot->positions.file_end) ||
-	    table_get(fd) != description ||
+	    table_get(fd) != description || atomic_load(&slot->uncounted_end) ||
 	    ((mode & FALLOC_FL_KEEP_SIZE) &&
 	     is_apart(description, offset, atomic_load(&slot->positions.data_end)))) {
 		slot_unlock(slot, &hold);

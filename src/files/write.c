@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 bool slot_lock(struct claim_slot *slot, struct owner_hold *hold)
@@ -124,14 +125,13 @@ static ssize_t write_nested(struct description *description, struct claim_slot *
  * worth a look whether the descriptor still stands for this file.
  */
 static bool is_odd_append(const struct description *description, struct claim_slot *slot,
-			  const struct transfer *transfer, const struct place *place)
+			  const struct place *place)
 {
 	int64_t data_end = atomic_load(&slot->positions.data_end);
 
 	if (place->end <= data_end)
 		return false;
-	return place->append ? transfer->at_offset || !description->at_end
-			     : place->start != data_end;
+	return place->append ? place->borrows || !description->at_end : place->start != data_end;
 }
 
 /* Where this write goes, in an extended file under its lock. */
@@ -141,6 +141,7 @@ static int find_place(struct description *description, struct claim_slot *slot,
 	place->moved_from = -1;
 	atomic_store(&description->outrun, false);
 	place->append = atomic_load(&description->append) || transfer->to_end;
+	place->borrows = place->append && transfer->at_offset;
 	if (place->append)
 		place->start = atomic_load(&slot->positions.data_end);
 	else if (transfer->at_offset)
@@ -154,24 +155,43 @@ static int find_place(struct description *description, struct claim_slot *slot,
 	return 0;
 }
 
-/* The offset is moved to data_end, where O_APPEND would have moved it. */
+/* The offset is moved to data_end, where O_APPEND would have moved it, or for an append by pwrite. */
 static void go_to_end(struct description *description, struct transfer *transfer,
 		      struct place *place)
 {
 	/* Before the call: a nested append would go to where the offset was. */
 	if (transfer->at_offset)
 		description->at_end = false;
-	if (!place->append)
+	if (!place->append || description->at_end)
 		return;
-	if (transfer->at_offset) {
-		transfer->offset = place->start;
-		return;
-	}
-	if (description->at_end)
-		return;
+	if (place->borrows)
+		signals_block(&place->signals);
 	place->moved_from = sys.lseek(transfer->fd, 0, SEEK_CUR);
 	sys.lseek(transfer->fd, place->start, SEEK_SET);
 	description->at_end = true;
+}
+
+static void return_offset(struct description *description, const struct transfer *transfer,
+			  struct place *place)
+{
+	int saved_errno = errno;
+
+	if (place->moved_from >= 0) {
+		sys.lseek(transfer->fd, place->moved_from, SEEK_SET);
+		description->at_end = false;
+	}
+	if (place->borrows)
+		signals_restore(&place->signals);
+	errno = saved_errno;
+}
+
+/* At the description's offset. */
+static ssize_t write_here(const struct transfer *transfer)
+{
+	if (!transfer->flags)
+		return sys.syscall(SYS_writev, transfer->fd, transfer->iov, transfer->count);
+	return sys.syscall(SYS_pwritev2, transfer->fd, transfer->iov, transfer->count, -1L, -1L,
+			   transfer->flags);
 }
 
 static void note_written(struct description *description, struct claim_slot *slot,
@@ -183,8 +203,8 @@ static void note_written(struct description *description, struct claim_slot *slo
 		int64_t end = place->start + written;
 
 		/* Read back: someone we don't see may have moved the offset and written, too. */
-		if (!transfer->at_offset &&
-		    (place->append || atomic_exchange(&description->nested, false))) {
+		if (place->append ||
+		    (!transfer->at_offset && atomic_exchange(&description->nested, false))) {
 			end = sys.lseek(transfer->fd, 0, SEEK_CUR);
 			if (end - written != place->start &&
 			    !engage_is_behind(description, transfer->fd)) {
@@ -201,9 +221,6 @@ static void note_written(struct description *description, struct claim_slot *slo
 		}
 		if (transfer->at_offset)
 			description->at_end = false;
-	} else if (place->moved_from >= 0) {
-		sys.lseek(transfer->fd, place->moved_from, SEEK_SET);
-		description->at_end = false;
 	}
 	errno = saved_errno;
 }
@@ -216,42 +233,45 @@ static bool take_place(struct description *description, struct claim_slot *slot,
 
 	go_to_end(description, transfer, place);
 	announce(slot,
-		 place->end <= data_end	   ? INTENT_NONE
-		 : transfer->at_offset	   ? INTENT_AT_OFFSET
-					   : INTENT_AT_POSITION,
+		 place->end <= data_end			       ? INTENT_NONE
+		 : transfer->at_offset && !place->borrows ? INTENT_AT_OFFSET
+							       : INTENT_AT_POSITION,
 		 place->start, place->end);
 	if (!place->append || !atomic_exchange(&description->outrun, false))
 		return true;
 	announce(slot, INTENT_NONE, 0, 0);
-	description->at_end = false;
-	if (!transfer->at_offset)
+	if (place->borrows)
+		return_offset(description, transfer, place);
+	else
 		sys.lseek(transfer->fd, atomic_load(&slot->positions.data_end), SEEK_SET);
+	description->at_end = false;
 	return false;
 }
 
 enum verdict {
 	GOES,	/* to its place, in what is allocated ahead */
+	FAILS,	/* the kernel says why */
 	ASTRAY, /* the descriptor has come to stand for another file */
 	BEHIND, /* file_end has to move first */
-	APART,	/* an ordinary file's matter */
+	APART,	/* an ordinary file's matter, */
+	SPARSE, /* and the next ones perhaps, too */
 };
 
 static enum verdict judge(struct description *description, struct claim_slot *slot,
 			  struct transfer *transfer, struct place *place)
 {
-	if (find_place(description, slot, transfer, place) < 0)
+	if (transfer->apart || atomic_load(&slot->uncounted_end))
 		return APART;
-	if (is_odd_append(description, slot, transfer, place) &&
+	if (find_place(description, slot, transfer, place) < 0)
+		return FAILS;
+	if (is_odd_append(description, slot, place) &&
 	    !engage_is_behind(description, transfer->fd))
 		return ASTRAY;
 	if (place->end > atomic_load(&slot->positions.file_end))
 		return BEHIND;
-	/* Append by pwrite, not to be read back: were it interrupted, nothing would tell how far. */
-	if (place->append && transfer->at_offset && !description->readable)
-		return APART;
 	if (place->start - atomic_load(&slot->positions.data_end) >
 	    description->options.prealloc_align)
-		return APART;
+		return SPARSE;
 	return GOES;
 }
 
@@ -267,13 +287,51 @@ static void make_way(struct description *description, struct claim_slot *slot,
 	case BEHIND:
 		engage_extend(description, slot, place->start, place->end);
 		break;
-	case APART:
+	case SPARSE:
 		engage_pause(description, KEEP_FAILED);
 		description_settle(description);
 		break;
+	case APART:
+		description_settle(description);
+		break;
 	case GOES:
+	case FAILS:
 		break;
 	}
+}
+
+/* Lets go of the lock. True: what it has not counted is left behind the data. */
+static bool write_in_place(struct description *description, struct claim_slot *slot,
+			   struct transfer *transfer, struct place *place, struct owner_hold *hold,
+			   ssize_t *result)
+{
+	bool to_end = transfer->to_end, is_short;
+
+	transfer->to_end = false;
+	*result = place->borrows ? write_here(transfer) : transfer->call(transfer);
+	transfer->to_end = to_end;
+	note_written(description, slot, transfer, place, *result);
+	if (place->borrows || *result <= 0)
+		return_offset(description, transfer, place);
+	is_short = *result < 0 ? errno == EFAULT : *result < (ssize_t)transfer->bytes;
+	if (is_short)
+		atomic_store(&slot->uncounted_end, place->end);
+	announce(slot, INTENT_NONE, 0, 0);
+	if (!slot_let_go(slot, hold)) {
+		*result = mend_robbed(description, slot, transfer, place, *result);
+		if (!hold->known)
+			atomic_fetch_sub(&slot->robbed, 1);
+	}
+	return is_short;
+}
+
+/* It goes with the cut. */
+static void settle_short(struct description *description)
+{
+	int saved_errno = errno;
+
+	description_settle(description);
+	errno = saved_errno;
 }
 
 /* False: the file isn't extended (any more), look again. */
@@ -283,6 +341,7 @@ static bool write_extended(struct description *description, struct claim_slot *s
 	struct owner_hold hold;
 	struct place place;
 	enum verdict verdict;
+	bool is_short;
 
 	files_check_guardian();
 	if (!slot_lock(slot, &hold)) {
@@ -296,23 +355,21 @@ static bool write_extended(struct description *description, struct claim_slot *s
 	do
 		verdict = judge(description, slot, transfer, &place);
 	while (verdict == GOES && !take_place(description, slot, transfer, &place));
+	if (verdict == FAILS)
+		*result = transfer->call(transfer);
 	if (verdict != GOES) {
 		slot_unlock(slot, &hold);
 		make_way(description, slot, transfer, &place, verdict);
-		return false;
+		return verdict == FAILS;
 	}
-	transfer->to_end = false;
-	*result = transfer->call(transfer);
-	note_written(description, slot, transfer, &place, *result);
-	if (*result < 0 ? errno == EFAULT : *result < (ssize_t)transfer->bytes)
-		mend_uncounted(slot, transfer, &place, *result);
-	announce(slot, INTENT_NONE, 0, 0);
-	if (!slot_let_go(slot, &hold)) {
-		mend_robbed(description, slot, transfer, &place, *result);
-		if (!hold.known)
-			atomic_fetch_sub(&slot->robbed, 1);
-	}
-	return true;
+	is_short = write_in_place(description, slot, transfer, &place, &hold, result);
+	if (is_short)
+		settle_short(description);
+	if (!place.borrows || *result >= 0)
+		return true;
+	/* Another call than the program's has failed: the ordinary file is to say how its own does. */
+	transfer->apart = true;
+	return false;
 }
 
 /* False: the file has become an extended one, or the descriptor leads elsewhere. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #ifndef RWF_NOAPPEND
-#define RWF_NOAPPEND 0x20 /* Linux 6.9 */
+#define RWF_NOAPPEND 0x20 /* Linux 6.9: at the offset in spite of O_APPEND */
 #endif
 
 static ssize_t call_write(const struct transfer *t)
@@ -52,7 +52,8 @@ static ssize_t many(struct description *description, int fd, const struct iovec 
 {
 	struct transfer t = {.fd = fd, .at_offset = at_offset, .offset = offset, .iov = iov,
 			     .count = count, .flags = flags & ~RWF_APPEND,
-			     .to_end = flags & RWF_APPEND, .call = call,
+			     .to_end = flags & RWF_APPEND, .apart = flags & RWF_NOAPPEND,
+			     .call = call,
 			     .bytes = transfer_bytes(iov, count)};
 
 	return files_write(description, &t);
@@ -117,9 +118,6 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset
 
 	if (!description || offset < -1 || iov_is_odd(fd, iov, count, real()->pwritev2))
 		return UNMANAGED(real()->pwritev2(fd, iov, count, offset, flags));
-	/* Writes at the offset in spite of O_APPEND: rare enough to be made on an ordinary file. */
-	if (flags & RWF_NOAPPEND)
-		return PLAIN(ssize_t, real()->pwritev2(fd, iov, count, offset, flags), fd, 0);
 	return many(description, fd, iov, count, offset != -1, offset, flags, call_pwritev2);
 }
 

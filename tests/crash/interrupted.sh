@@ -74,5 +74,24 @@ stopped_in_a_call() { # TYPE
 	done < <(cases)
 }
 
-for_each_filesystem stopped_in_a_call
+# Before the cut there is a proof that nothing would be lost: an append in between is made again.
+made_before_the_cut() { # TYPE
+	local side method bytes seen final prefix
+
+	set_prefix zero '*.data'
+	while read -r side method bytes seen final; do
+		[ "$side" = entry ] || continue
+		# Without SEEK_DATA or FIEMAP to go by, what can't be read is never extended.
+		case $1-$method in tmpfs-*-only) continue ;; esac
+		is "$1: $method just before the cut, $bytes bytes of a neighbour" \
+			"$(interrupted cut "$method" "$bytes" "${prefix[@]}")" "$seen $final"
+	done < <(cases)
+}
+
+each_filesystem() {
+	stopped_in_a_call "$1"
+	library_left_out || made_before_the_cut "$1"
+}
+
+for_each_filesystem each_filesystem
 done_testing

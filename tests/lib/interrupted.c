@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * interrupted entry|exit METHOD APPENDED FILE [COMMAND...]: stops a program in the very moment
+ * interrupted entry|exit|cut METHOD APPENDED FILE [COMMAND...]: stops a program in the very moment
  * before or after its append's system call (ptrace(2)), looks at FILE meanwhile, appends APPENDED
- * bytes to it, and lets the program go on. Prints what FILE held then and in the end, run-length
+ * bytes to it, and lets the program go on. cut: it is stopped before the call, and makes it when the
+ * guardian is just about to cut the file. Prints what FILE held then and in the end, run-length
  * encoded: the program's earlier bytes are o, those of the append n, the neighbour's b.
  *
  * interrupted METHOD FILE: the program. METHOD is write, append (O_APPEND), pwrite, pwrite-only
  * (O_WRONLY), pwrite-append (O_APPEND) or pwrite-append-only. COMMAND goes before it.
  */
+#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -85,8 +87,21 @@ static void neighbour(const char *path, size_t bytes)
 	close(file);
 }
 
-/* Until the wanted side of the append's system call; what it makes beside is passed over. */
-static void run_to(pid_t pid, int side)
+/* Also an append by pwrite is made by writev, at the offset. */
+static bool is_append(const struct __ptrace_syscall_info *info)
+{
+	return info->entry.nr == SYS_writev ||
+	       ((info->entry.nr == SYS_write || info->entry.nr == SYS_pwrite64) &&
+		info->entry.args[2] == RECORD);
+}
+
+static bool is_cut(const struct __ptrace_syscall_info *info)
+{
+	return info->entry.nr == SYS_ftruncate;
+}
+
+/* Until that side of the wanted system call; what it makes beside is passed over. */
+static void run_to(pid_t pid, int side, bool (*wanted)(const struct __ptrace_syscall_info *info))
 {
 	struct __ptrace_syscall_info info;
 	bool inside = false;
@@ -96,17 +111,93 @@ static void run_to(pid_t pid, int side)
 		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) < 0)
 			err(98, "PTRACE_SYSCALL");
 		if (waitpid(pid, &status, 0) < 0 || !WIFSTOPPED(status))
-			errx(98, "it ended before its append: %x", (unsigned)status);
+			errx(98, "it ended before its call: %x", (unsigned)status);
 		if (WSTOPSIG(status) != (SIGTRAP | 0x80))
 			continue;
 		if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0)
 			err(98, "PTRACE_GET_SYSCALL_INFO");
 		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
-			inside = (info.entry.nr == SYS_write || info.entry.nr == SYS_pwrite64) &&
-				 info.entry.args[2] == RECORD;
+			inside = wanted(&info);
 		if (inside && info.op == side)
 			return;
 	}
+}
+
+static void finish_call(pid_t pid)
+{
+	int status;
+
+	if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) < 0 || waitpid(pid, &status, 0) < 0 ||
+	    !WIFSTOPPED(status))
+		errx(98, "its call didn't end");
+}
+
+static bool has_open(pid_t pid, const char *path)
+{
+	char name[64], target[4096];
+	bool found = false;
+	struct dirent *entry;
+	DIR *directory;
+
+	snprintf(name, sizeof(name), "/proc/%d/fd", (int)pid);
+	directory = opendir(name);
+	if (!directory)
+		return false;
+	while (!found && (entry = readdir(directory))) {
+		ssize_t length = readlinkat(dirfd(directory), entry->d_name, target,
+					    sizeof(target) - 1);
+
+		target[length < 0 ? 0 : length] = '\0';
+		found = strcmp(target, path) == 0;
+	}
+	closedir(directory);
+	return found;
+}
+
+/* Who else has the file open. */
+static pid_t guardian_of(pid_t program_pid, const char *path)
+{
+	DIR *directory = opendir("/proc");
+	struct dirent *entry;
+	pid_t found = 0;
+
+	while (directory && !found && (entry = readdir(directory))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid > 0 && pid != program_pid && has_open(pid, path))
+			found = pid;
+	}
+	closedir(directory);
+	if (!found)
+		errx(98, "%s: no guardian has it", path);
+	return found;
+}
+
+static pid_t open_outside(const char *path)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(open(path, O_RDONLY) < 0);
+	return pid;
+}
+
+/* The guardian has proved that the tail is empty; the program appends; the guardian cuts. */
+static void append_before_cut(pid_t pid, const char *path)
+{
+	pid_t guardian = guardian_of(pid, path), opener;
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, guardian, NULL, PTRACE_O_TRACESYSGOOD) < 0 ||
+	    ptrace(PTRACE_INTERRUPT, guardian, NULL, NULL) < 0 ||
+	    waitpid(guardian, &status, 0) < 0)
+		err(98, "the guardian");
+	opener = open_outside(path);
+	run_to(guardian, PTRACE_SYSCALL_INFO_ENTRY, is_cut);
+	finish_call(pid);
+	ptrace(PTRACE_DETACH, guardian, NULL, NULL);
+	if (waitpid(opener, &status, 0) < 0 || status != 0)
+		errx(98, "the opener ended with %x", (unsigned)status);
 }
 
 int main(int argc, char **argv)
@@ -119,7 +210,7 @@ int main(int argc, char **argv)
 	if (argc == 3)
 		return program(argv[1], argv[2]);
 	if (argc < 5)
-		errx(99, "usage: interrupted entry|exit METHOD APPENDED FILE [COMMAND...]");
+		errx(99, "usage: interrupted entry|exit|cut METHOD APPENDED FILE [COMMAND...]");
 	side = strcmp(argv[1], "exit") == 0 ? PTRACE_SYSCALL_INFO_EXIT : PTRACE_SYSCALL_INFO_ENTRY;
 	bytes = strtoul(argv[3], NULL, 10);
 	path = argv[4];
@@ -141,7 +232,9 @@ int main(int argc, char **argv)
 		errx(98, "it did not stop: %x", (unsigned)status);
 	if (ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) < 0)
 		err(98, "PTRACE_SETOPTIONS");
-	run_to(pid, side);
+	run_to(pid, side, is_append);
+	if (strcmp(argv[1], "cut") == 0)
+		append_before_cut(pid, path);
 	show("seen", path);
 	if (bytes)
 		neighbour(path, bytes);

@@ -35,9 +35,7 @@ static void appends(int flags)
 	state(fd);
 	CALL(write(fd, bytes, 100));
 	state(fd);
-	/* Appends by pwrite that can't be read back are made on an ordinary file. */
-	if ((flags & O_ACCMODE) == O_RDWR)
-		EXTENDED(fd);
+	EXTENDED(fd);
 	finish(fd);
 }
 

@@ -399,6 +399,80 @@ static void an_interrupted_append_is_caught_up_with(void **state)
 	catch_up(INTENT_AT_OFFSET, end - 3, end, 0, true, 3, end);
 }
 
+/* ---- The stopped thread goes on while the tail is proved to be empty ---- */
+
+static struct {
+	struct file *file;
+	int in; /* the write comes in the so-manyth question for the offset from now */
+} late;
+
+static off_t lseek_and_write(int fd, off_t offset, int whence)
+{
+	if (whence == SEEK_CUR && --late.in == 0) {
+		assert_int_equal(lseek(fd, late.file->data_end, SEEK_SET), late.file->data_end);
+		assert_int_equal(write(fd, "late", 4), 4);
+	}
+	return lseek(fd, offset, whence);
+}
+
+/* in: before the cut it is looked at, after it too late; then the writer has to be told. */
+static void write_late(int in, int64_t kept, int64_t told)
+{
+	const int64_t end = START + 10;
+	struct sys before = sys;
+	struct file file;
+
+	file_new(&file, O_RDWR);
+	assert_int_equal(claimed_extend(&file.claimed, START, end, INT64_MAX), 0);
+	append(&file, 10);
+	lseek(file.claimed.fd, end, SEEK_SET);
+	atomic_store(&file.slot.intent, INTENT_AT_POSITION);
+	atomic_store(&file.slot.intent_start, end);
+	atomic_store(&file.slot.intent_end, end + 4);
+	atomic_store(&file.slot.robbed, 1);
+	claimed_catch_up(&file.claimed);
+	/* As the thread does when its call has returned. */
+	atomic_store(&file.slot.intent, INTENT_NONE);
+	late.file = &file;
+	late.in = in;
+	sys.lseek = lseek_and_write;
+	assert_int_equal(claimed_settle(&file.claimed, SETTLED_ASKED), 0);
+	sys = before;
+	assert_int_equal(size_of(&file), end + kept);
+	if (told < 0)
+		assert_true(atomic_load(&file.slot.robbed_end) >= end + 4);
+	else
+		assert_int_equal(atomic_load(&file.slot.robbed_end), end + told);
+	file_delete(&file);
+}
+
+static void a_write_that_comes_before_the_cut_is_kept(void **state)
+{
+	(void)state;
+	write_late(1, 4, -1);
+	/* After the cut: an ordinary file, and it is there. */
+	write_late(2, 4, -1);
+	/* Not at all. */
+	write_late(9, 0, -1);
+}
+
+static int cut_and_write(int fd, off_t length)
+{
+	assert_int_equal(lseek(fd, late.file->data_end, SEEK_SET), late.file->data_end);
+	assert_int_equal(write(fd, "late", 4), 4);
+	return ftruncate(fd, length);
+}
+
+static void what_the_cut_takes_away_is_told(void **state)
+{
+	struct sys before = sys;
+
+	(void)state;
+	sys.ftruncate = cut_and_write;
+	write_late(9, 0, 0);
+	sys = before;
+}
+
 /* ---- Every system call failing in turn ---- */
 
 static struct sys real;
@@ -682,6 +756,8 @@ static const struct CMUnitTest tests[] = {
 	test(the_programs_own_keep_comes_back),
 	test(headroom_is_what_may_be_taken),
 	test(an_interrupted_append_is_caught_up_with),
+	test(a_write_that_comes_before_the_cut_is_kept),
+	test(what_the_cut_takes_away_is_told),
 	test(whatever_fails_nothing_is_lost),
 	test(a_grown_size_is_known_until_it_is_settled),
 	test(an_append_only_file_is_left_alone),

@@ -157,6 +157,7 @@ static void run_limit(struct side *side, const struct operation *op, struct outc
 	(void)side;
 	getrlimit(RLIMIT_FSIZE, &limit);
 	machine.limit = op->word == 1 || op->at_was < 0 ? INT64_MAX : op->at_was;
+	machine.limited = true;
 	limit.rlim_cur = machine.limit == INT64_MAX ? limit.rlim_max : (rlim_t)machine.limit;
 	DO(outcome, setrlimit(RLIMIT_FSIZE, &limit));
 }

@@ -115,13 +115,15 @@ static void run_fallocate(struct side *side, const struct operation *op, struct 
 				    FALLOC_FL_INSERT_RANGE,
 				    FALLOC_FL_PUNCH_HOLE};
 
+	int fd = slot_fd(side, op);
+
+	DO(outcome, fallocate(fd, modes[op->word], op->at_was, op->length_was));
 	/*
 	 * On btrfs a punched hole moves mtime if there were blocks: not in a hole that was made inside of
 	 * what is allocated ahead, or past the end of a file that is open twice. Not compared.
 	 */
-	if (op->word == 2)
-		side->inode = 0;
-	DO(outcome, fallocate(slot_fd(side, op), modes[op->word], op->at_was, op->length_was));
+	if (op->word == 2 && outcome->result == 0)
+		futimens(fd, NULL);
 }
 
 static void run_posix_fallocate(struct side *side, const struct operation *op,

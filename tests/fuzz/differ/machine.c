@@ -122,6 +122,7 @@ void machine_begin(const char *prefix, uint64_t number)
 		side->modified = 0;
 	}
 	machine.quiet = true;
+	machine.limited = false;
 	machine.direct = false;
 	machine.faulted = false;
 }
