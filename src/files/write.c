@@ -365,9 +365,12 @@ static bool write_extended(struct description *description, struct claim_slot *s
 	is_short = write_in_place(description, slot, transfer, &place, &hold, result);
 	if (is_short)
 		settle_short(description);
-	if (!place.borrows || *result >= 0)
+	/*
+	 * Another call than the program's has failed: the ordinary file is to say how its own does. But
+	 * for EFBIG, which has raised SIGXFSZ.
+	 */
+	if (!place.borrows || *result >= 0 || errno == EFBIG)
 		return true;
-	/* Another call than the program's has failed: the ordinary file is to say how its own does. */
 	transfer->apart = true;
 	return false;
 }

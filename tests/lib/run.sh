@@ -77,8 +77,9 @@ check_extended() {
 # tree_listing DIRECTORY: one line per name, all that must not depend on us.
 tree_listing() (
 	cd "$1" || exit
-	find . -printf '%P %y %m %U:%G %l ' \( -type f -printf '%s\n' -o -printf '\n' \) | LC_ALL=C sort
+	# First: stat(2) alone may find a file, whose program has ended just now, longer than its data.
 	find . -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum
+	find . -printf '%P %y %m %U:%G %l ' \( -type f -printf '%s\n' -o -printf '\n' \) | LC_ALL=C sort
 	# The mark of an extended file must be gone, so every attribute counts.
 	find . -print0 | LC_ALL=C sort -z | xargs -0 -r getfattr -h -d -m - -e hex -- 2>/dev/null
 )
