@@ -195,13 +195,14 @@ bool descriptions_exist(void)
 	return atomic_load_explicit(&in_use, memory_order_relaxed) > 0;
 }
 
-struct description *description_find(dev_t dev, ino_t ino)
+/* From *index on, held; *index is then the one behind it. NULL: there is no more. */
+static struct description *next_of(size_t *index, dev_t dev, ino_t ino)
 {
 	size_t count = atomic_load(&high_water);
 
-	for (size_t i = 0; i < count; i++) {
+	while (*index < count) {
+		size_t i = (*index)++;
 		struct chunk *chunk = chunk_of(i);
-
 		struct description *found = &chunk->descriptions[i % CHUNK];
 
 		if (atomic_load_explicit(&chunk->inodes[i % CHUNK], memory_order_acquire) != ino)
@@ -214,19 +215,20 @@ struct description *description_find(dev_t dev, ino_t ino)
 	return NULL;
 }
 
+struct description *description_find(dev_t dev, ino_t ino)
+{
+	size_t index = 0;
+
+	return next_of(&index, dev, ino);
+}
+
 void descriptions_forget_keep_end(dev_t dev, ino_t ino)
 {
-	size_t count = atomic_load(&high_water);
+	struct description *found;
+	size_t index = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		struct chunk *chunk = chunk_of(i);
-		struct description *found = &chunk->descriptions[i % CHUNK];
-
-		if (atomic_load_explicit(&chunk->inodes[i % CHUNK], memory_order_acquire) != ino)
-			continue;
-		atomic_fetch_add(&found->holders, 1);
-		if (atomic_load(&chunk->inodes[i % CHUNK]) == ino && found->dev == dev)
-			atomic_store(&found->program_keep_end, 0);
+	while ((found = next_of(&index, dev, ino))) {
+		atomic_store(&found->program_keep_end, 0);
 		description_let_go(found);
 	}
 }
