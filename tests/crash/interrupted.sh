@@ -75,7 +75,7 @@ stopped_in_a_call() { # TYPE
 }
 
 # Before the cut there is a proof that nothing would be lost: an append in between is made again.
-made_before_the_cut() { # TYPE
+made_while_it_is_settled() { # TYPE
 	local side method bytes seen final prefix
 
 	set_prefix zero '*.data'
@@ -85,12 +85,14 @@ made_before_the_cut() { # TYPE
 		case $1-$method in tmpfs-*-only) continue ;; esac
 		is "$1: $method just before the cut, $bytes bytes of a neighbour" \
 			"$(interrupted cut "$method" "$bytes" "${prefix[@]}")" "$seen $final"
+		[ "$bytes" -ne 0 ] || is "$1: $method just before the proof" \
+			"$(interrupted race "$method" 0 "${prefix[@]}")" "$final"
 	done < <(cases)
 }
 
 each_filesystem() {
 	stopped_in_a_call "$1"
-	library_left_out || made_before_the_cut "$1"
+	library_left_out || made_while_it_is_settled "$1"
 }
 
 for_each_filesystem each_filesystem

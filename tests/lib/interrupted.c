@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * interrupted entry|exit|cut METHOD APPENDED FILE [COMMAND...]: stops a program in the very moment
+ * interrupted entry|exit|cut|race METHOD APPENDED FILE [COMMAND...]: stops a program in the very moment
  * before or after its append's system call (ptrace(2)), looks at FILE meanwhile, appends APPENDED
  * bytes to it, and lets the program go on. cut: it is stopped before the call, and makes it when the
- * guardian is just about to cut the file. Prints what FILE held then and in the end, run-length
+ * guardian is just about to cut the file. race: it makes it, and goes on, when the guardian is about
+ * to prove that nothing would be cut; FILE isn't looked at. Prints what FILE held then and in the end, run-length
  * encoded: the program's earlier bytes are o, those of the append n, the neighbour's b.
  *
  * interrupted METHOD FILE: the program. METHOD is write, append (O_APPEND), pwrite, pwrite-only
@@ -100,6 +101,11 @@ static bool is_cut(const struct __ptrace_syscall_info *info)
 	return info->entry.nr == SYS_ftruncate;
 }
 
+static bool is_proof(const struct __ptrace_syscall_info *info)
+{
+	return info->entry.nr == SYS_pread64 || info->entry.nr == SYS_fstatfs;
+}
+
 /* Until that side of the wanted system call; what it makes beside is passed over. */
 static void run_to(pid_t pid, int side, bool (*wanted)(const struct __ptrace_syscall_info *info))
 {
@@ -182,8 +188,7 @@ static pid_t open_outside(const char *path)
 	return pid;
 }
 
-/* The guardian has proved that the tail is empty; the program appends; the guardian cuts. */
-static void append_before_cut(pid_t pid, const char *path)
+static void append_meanwhile(pid_t pid, const char *path, bool goes_on)
 {
 	pid_t guardian = guardian_of(pid, path), opener;
 	int status;
@@ -193,8 +198,12 @@ static void append_before_cut(pid_t pid, const char *path)
 	    waitpid(guardian, &status, 0) < 0)
 		err(98, "the guardian");
 	opener = open_outside(path);
-	run_to(guardian, PTRACE_SYSCALL_INFO_ENTRY, is_cut);
+	run_to(guardian, PTRACE_SYSCALL_INFO_ENTRY, goes_on ? is_proof : is_cut);
 	finish_call(pid);
+	if (goes_on) {
+		ptrace(PTRACE_DETACH, pid, NULL, NULL);
+		usleep(200000); /* it waits for the guardian then */
+	}
 	ptrace(PTRACE_DETACH, guardian, NULL, NULL);
 	if (waitpid(opener, &status, 0) < 0 || status != 0)
 		errx(98, "the opener ended with %x", (unsigned)status);
@@ -205,12 +214,13 @@ int main(int argc, char **argv)
 	int side, status;
 	size_t bytes;
 	const char *path;
+	bool race;
 	pid_t pid;
 
 	if (argc == 3)
 		return program(argv[1], argv[2]);
 	if (argc < 5)
-		errx(99, "usage: interrupted entry|exit|cut METHOD APPENDED FILE [COMMAND...]");
+		errx(99, "usage: interrupted entry|exit|cut|race METHOD APPENDED FILE [COMMAND...]");
 	side = strcmp(argv[1], "exit") == 0 ? PTRACE_SYSCALL_INFO_EXIT : PTRACE_SYSCALL_INFO_ENTRY;
 	bytes = strtoul(argv[3], NULL, 10);
 	path = argv[4];
@@ -233,12 +243,15 @@ int main(int argc, char **argv)
 	if (ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) < 0)
 		err(98, "PTRACE_SETOPTIONS");
 	run_to(pid, side, is_append);
-	if (strcmp(argv[1], "cut") == 0)
-		append_before_cut(pid, path);
-	show("seen", path);
+	race = strcmp(argv[1], "race") == 0;
+	if (race || strcmp(argv[1], "cut") == 0)
+		append_meanwhile(pid, path, race);
+	if (!race)
+		show("seen", path);
 	if (bytes)
 		neighbour(path, bytes);
-	ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	if (!race)
+		ptrace(PTRACE_DETACH, pid, NULL, NULL);
 	if (waitpid(pid, &status, 0) < 0 || status != 0)
 		errx(98, "it ended with %x", (unsigned)status);
 	show("final", path);
