@@ -181,11 +181,13 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 }
 
 /* A KEEP_SIZE allocation of the program's own went with the cut. */
-static void restore_program_keep(const struct claimed *claimed, int64_t size)
+static void restore_program_keep(const struct claimed *claimed, int64_t size,
+				 const struct stat *before)
 {
 	int64_t keep_end = atomic_load(&claimed->slot->program_keep_end);
 
-	if (keep_end > size)
+	/* Never more than there was. */
+	if (keep_end > size && keep_end - size <= before->st_blocks * 512)
 		sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, size, keep_end - size);
 }
 
@@ -244,7 +246,7 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 		ret = prove_and_cut(claimed, &covered);
 		atomic_fetch_add(&slot->bytes_cut,
 				 (uint64_t)(before.st_size - atomic_load(&slot->positions.data_end)));
-		restore_program_keep(claimed, atomic_load(&slot->positions.data_end));
+		restore_program_keep(claimed, atomic_load(&slot->positions.data_end), &before);
 		restore_times(claimed, &before);
 	}
 	if (atomic_load(&slot->robbed))

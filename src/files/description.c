@@ -222,6 +222,20 @@ struct description *description_find(dev_t dev, ino_t ino)
 	return next_of(&index, dev, ino);
 }
 
+void descriptions_note_keep_end(dev_t dev, ino_t ino, int64_t end, bool apart)
+{
+	struct description *found;
+	size_t index = 0;
+
+	while ((found = next_of(&index, dev, ino))) {
+		if (atomic_load(&found->program_keep_end) < end)
+			atomic_store(&found->program_keep_end, end);
+		if (apart)
+			atomic_fetch_or(&found->reasons, KEEP_APART);
+		description_let_go(found);
+	}
+}
+
 void descriptions_forget_keep_end(dev_t dev, ino_t ino)
 {
 	struct description *found;
@@ -229,6 +243,7 @@ void descriptions_forget_keep_end(dev_t dev, ino_t ino)
 
 	while ((found = next_of(&index, dev, ino))) {
 		atomic_store(&found->program_keep_end, 0);
+		atomic_fetch_and(&found->reasons, ~(uint32_t)KEEP_APART);
 		description_let_go(found);
 	}
 }

@@ -31,7 +31,8 @@ enum keep_reason {
 	KEEP_UNSUPPORTED = 64, /* no lease to be trusted on this filesystem, or not our file */
 	KEEP_OFF = 1024,     /* mode=off, set later on: not topped up either */
 	KEEP_CLOSED = 2048,  /* its last descriptor is gone */
-	KEEP_FOREVER = 127 | KEEP_OFF | KEEP_CLOSED,
+	KEEP_APART = 4096,   /* the program has blocks past the end, and a gap before them */
+	KEEP_FOREVER = 127 | KEEP_OFF | KEEP_CLOSED | KEEP_APART,
 	KEEP_CHALLENGED = 128, /* until retry_at: a neighbour wanted the file */
 	KEEP_REFUSED = 256,    /* until retry_at: somebody else has the file open */
 	KEEP_FAILED = 512,     /* until retry_at: it couldn't be extended */
@@ -111,7 +112,12 @@ struct description {
 /* What a description keeps from one use to the next. */
 #define DESCRIPTION_KEPT (offsetof(struct description, index) + sizeof(size_t))
 
-/* The program has cut the file: what it had allocated past the end isn't put back any more. */
+/*
+ * What the program has allocated past the end of a file, for all its descriptions: whichever is
+ * closed last has to leave it there. apart: with a gap before it.
+ */
+void descriptions_note_keep_end(dev_t dev, ino_t ino, int64_t end, bool apart);
+/* It has cut the file: nothing is put back any more. */
 void descriptions_forget_keep_end(dev_t dev, ino_t ino);
 
 /* A fresh one with one reference, or NULL: none left. */

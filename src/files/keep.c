@@ -33,7 +33,7 @@ static bool is_topped_up(struct description *description, uint32_t why)
 {
 	uint32_t reasons = atomic_load_explicit(&description->reasons, memory_order_relaxed);
 
-	return (reasons & why) && !(reasons & KEEP_OFF);
+	return (reasons & why) && !(reasons & (KEEP_OFF | KEEP_APART));
 }
 
 static int64_t step(struct description *description, const struct statfs *fs)
@@ -179,7 +179,7 @@ static void cut(struct description *description, int fd)
 	if (theirs > 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)theirs)
 		return;
 	/* Nor what has a gap before it, see files_fallocate. */
-	if (theirs > st.st_size && (atomic_load(&description->reasons) & KEEP_OFF))
+	if (theirs > st.st_size && (atomic_load(&description->reasons) & KEEP_APART))
 		return;
 	if (sys.ftruncate(fd, st.st_size) < 0)
 		return;

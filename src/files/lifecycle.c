@@ -60,6 +60,18 @@ static void remember_path(struct description *description, const char *name)
 			 name + length - (room - 3));
 }
 
+/* From another description of the file, if the program has one. */
+static void inherit_keep_end(struct description *description)
+{
+	struct description *other = description_find(description->dev, description->ino);
+
+	if (!other)
+		return;
+	atomic_store(&description->program_keep_end, atomic_load(&other->program_keep_end));
+	atomic_fetch_or(&description->reasons, atomic_load(&other->reasons) & KEEP_APART);
+	description_let_go(other);
+}
+
 static void manage(int fd, int flags, const char *name, const struct rule *rule, uint32_t reasons)
 {
 	struct description *description, *was;
@@ -90,6 +102,7 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 	atomic_store(&description->direct, flags & O_DIRECT);
 	atomic_store(&description->reasons, reasons | atomic_load(&reasons_of_all));
 	remember_path(description, name);
+	inherit_keep_end(description);
 	description_publish(description);
 	if (!table_exchange(fd, description, &was)) {
 		description_free(description);
@@ -164,8 +177,6 @@ static void bequeath(const struct description *was)
 
 	if (!heir)
 		return;
-	if (atomic_load(&heir->program_keep_end) < atomic_load(&was->program_keep_end))
-		atomic_store(&heir->program_keep_end, atomic_load(&was->program_keep_end));
 	atomic_store(&heir->kept, true);
 	description_let_go(heir);
 }

@@ -19,7 +19,8 @@ static const struct {
 	{KEEP_RULE, "rule"},	       {KEEP_MAPPED, "mapped"},	      {KEEP_STREAM, "stream"},
 	{KEEP_ASYNC, "async"},	       {KEEP_OWN, "own-lease"},	      {KEEP_SHARED, "shared"},
 	{KEEP_UNSUPPORTED, "no-lease"}, {KEEP_CHALLENGED, "challenged"},
-	{KEEP_OFF, "off"},	       {KEEP_REFUSED, "also-open"},    {KEEP_FAILED, "no-space"},
+	{KEEP_OFF, "off"},	       {KEEP_APART, "gap"},	      {KEEP_REFUSED, "also-open"},
+	{KEEP_FAILED, "no-space"},
 };
 
 void report_init(const char *wanted)

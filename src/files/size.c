@@ -201,7 +201,8 @@ static void leave_alone_if_apart(struct plain *plain, int fd, off_t offset)
 	    !is_apart(plain->description, offset, st.st_size))
 		return;
 	plain_give_back(plain);
-	atomic_fetch_or(&plain->description->reasons, KEEP_OFF);
+	if (plain->description)
+		descriptions_note_keep_end(plain->description->dev, plain->description->ino, 0, true);
 }
 
 /*
@@ -247,7 +248,7 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 	if (*result == 0 && (mode & FALLOC_FL_KEEP_SIZE) &&
 	    end > atomic_load(&slot->program_keep_end)) {
 		atomic_store(&slot->program_keep_end, end);
-		atomic_store(&description->program_keep_end, end);
+		descriptions_note_keep_end(description->dev, description->ino, end, false);
 	}
 	slot_unlock(slot, &hold);
 	return true;
@@ -301,9 +302,9 @@ int files_fallocate(struct description *description, int fd, int mode, off_t off
 	result = call(fd, mode, offset, bytes);
 	saved_errno = errno;
 	description = plain.description;
-	if (result == 0 && mode == FALLOC_FL_KEEP_SIZE && description &&
-	    offset + bytes > atomic_load(&description->program_keep_end))
-		atomic_store(&description->program_keep_end, offset + bytes);
+	if (result == 0 && (mode & FALLOC_FL_KEEP_SIZE) && description)
+		descriptions_note_keep_end(description->dev, description->ino, offset + bytes,
+					   false);
 	plain_end(&plain);
 	cancel_restore(cancel);
 	errno = saved_errno;

@@ -78,6 +78,24 @@ static void keep_size(void)
 	finish(fd);
 }
 
+/* Far behind the end, and it is another descriptor that is closed last: nothing fills the gap. */
+static void keep_size_far(void)
+{
+	int fd = start("keep-size-far", O_RDWR);
+	int other = (int)CALL(open(file, O_RDWR));
+	struct stat st;
+
+	CALL(write(other, bytes, 100));
+	CALL(fallocate(fd, FALLOC_FL_KEEP_SIZE, INT64_C(1) << 33, 1));
+	CALL(close(fd));
+	CALL(ftruncate(other, 40000));
+	CALL(pwrite(other, bytes, 100, 20000));
+	state(other);
+	finish(other);
+	CALL(stat(file, &st));
+	CALL(st.st_blocks < (INT64_C(1) << 30) / 512);
+}
+
 static void zero_range(void)
 {
 	int fd = start("zero-range", O_RDWR);
@@ -178,6 +196,7 @@ void transcript(int argc, char **argv)
 	allocate(O_WRONLY | O_APPEND);
 	posix_allocate();
 	keep_size();
+	keep_size_far();
 	zero_range();
 	holes();
 	shifts();

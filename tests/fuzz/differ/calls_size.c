@@ -117,6 +117,8 @@ static void run_fallocate(struct side *side, const struct operation *op, struct 
 
 	int fd = slot_fd(side, op);
 
+	if ((modes[op->word] & FALLOC_FL_KEEP_SIZE) && op->at_was > raw_size(fd))
+		machine.apart = true;
 	DO(outcome, fallocate(fd, modes[op->word], op->at_was, op->length_was));
 	/*
 	 * On btrfs a punched hole moves mtime if there were blocks: not in a hole that was made inside of

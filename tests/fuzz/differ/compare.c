@@ -228,8 +228,8 @@ static bool compare_space(const struct stat st[SIDES])
 	int64_t plain = st[PLAIN].st_blocks * 512, managed = st[MANAGED].st_blocks * 512;
 	int64_t most = plain > st[PLAIN].st_size ? plain : st[PLAIN].st_size;
 
-	/* Blocks of the program's own, which it could not put back itself: libpreallocate(7). */
-	if (machine.limited && plain > st[PLAIN].st_size)
+	/* Blocks of the program's own, which could not be put back: then ours stay, libpreallocate(7). */
+	if ((machine.limited || machine.apart) && plain > st[PLAIN].st_size)
 		return true;
 	if (machine.quiet && managed - most > (1 << 20) + 65536)
 		return differ("closed: %lld bytes are allocated, %lld for the plain file",

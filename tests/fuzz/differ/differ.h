@@ -106,6 +106,7 @@ struct machine {
 	bool fine_times; /* the filesystem gives every change that was looked for a time of its own */
 	bool direct; /* direct I/O was made: whether it moves atime depends on the layout */
 	bool faulted; /* a write had a bad buffer */
+	bool apart; /* blocks were allocated past the end, behind a gap */
 	bool limited; /* RLIMIT_FSIZE was set in this sequence */
 	bool quiet; /* no neighbour was there: st_blocks is ours alone */
 };

@@ -123,6 +123,7 @@ void machine_begin(const char *prefix, uint64_t number)
 	}
 	machine.quiet = true;
 	machine.limited = false;
+	machine.apart = false;
 	machine.direct = false;
 	machine.faulted = false;
 }
