@@ -110,11 +110,13 @@ static bool write_crosses_end(struct description *description, const struct tran
 	int64_t start = transfer->offset;
 	int64_t end;
 
-	if (atomic_load(&description->append) || transfer->to_end)
+	if (appends_by_flag_alone(description, transfer))
+		return false;
+	if (atomic_load(&description->append))
 		return true;
 	if (transfer->at_offset) {
-		if (__builtin_add_overflow(start, (int64_t)transfer->bytes, &end) ||
-		    end <= atomic_load(&description->size_seen))
+		end = start + (int64_t)transfer->bytes;
+		if (end <= atomic_load(&description->size_seen))
 			return false;
 	} else {
 		if (atomic_fetch_sub(&description->inside_left, (int64_t)transfer->bytes) >=
@@ -253,7 +255,7 @@ static void engage_locked(struct description *description, const struct transfer
 	    sys.fstat(transfer->fd, &st) < 0)
 		return;
 	read_flags(description, transfer->fd);
-	if (atomic_load(&description->append) || transfer->to_end)
+	if (atomic_load(&description->append))
 		start = st.st_size;
 	else if (!transfer->at_offset)
 		start = sys.lseek(transfer->fd, 0, SEEK_CUR);

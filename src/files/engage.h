@@ -9,6 +9,16 @@
 /* Longest wait for a slot's lock before asking whether the guardian that may hold it still lives. */
 #define SLOT_PATIENCE (100 * NS_PER_MS)
 
+/*
+ * RWF_APPEND alone: a settle gives O_APPEND back to a call under way, but not this, and the call would
+ * be made where others have appended since. So it is made on an ordinary file.
+ */
+static inline bool appends_by_flag_alone(const struct description *description,
+					 const struct transfer *transfer)
+{
+	return transfer->to_end && !atomic_load(&description->append);
+}
+
 /* This write crosses the end of file, and nothing speaks against extending now. */
 bool engage_is_due(struct description *description, const struct transfer *transfer);
 

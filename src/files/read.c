@@ -101,10 +101,7 @@ static ssize_t read_at_position(struct description *description, struct claim_sl
 	return got;
 }
 
-/*
- * False: the file changed between ordinary and extended meanwhile, or the descriptor was replaced,
- * and nothing was read.
- */
+/* False: the file changed between ordinary and extended meanwhile, or the descriptor was replaced. */
 static bool read_plain(struct claim_slot *slot, uint32_t sequence, struct description *description,
 		       struct transfer *transfer, ssize_t *result)
 {
@@ -112,9 +109,26 @@ static bool read_plain(struct claim_slot *slot, uint32_t sequence, struct descri
 	if (atomic_load(&description->slot) == slot && table_get(transfer->fd) == description &&
 	    atomic_load_explicit(&slot->sequence, memory_order_acquire) == sequence)
 		return true;
-	if (*result > 0 && !transfer->at_offset)
-		sys.lseek(transfer->fd, -*result, SEEK_CUR);
 	return *result < 0;
+}
+
+/*
+ * What was read from the offset can't be read again, should others have moved that: nobody extends
+ * the file meanwhile. False: it is extended, or the descriptor was replaced; nothing was read.
+ */
+static bool read_in_gate(struct description *description, struct transfer *transfer,
+			 ssize_t *result)
+{
+	struct gate_pass pass;
+	bool ordinary;
+
+	gate_enter(&description->gate, &pass);
+	ordinary = !slot_is_extended(atomic_load(&description->slot)) &&
+		   table_get(transfer->fd) == description;
+	if (ordinary)
+		*result = transfer->call(transfer);
+	gate_leave(&description->gate, &pass);
+	return ordinary;
 }
 
 /* False: the descriptor has come to lead elsewhere. */
@@ -135,7 +149,9 @@ static bool read_managed(struct description *description, struct transfer *trans
 		struct owner_hold hold;
 
 		if (data_end < 0) {
-			if (read_plain(slot, sequence, description, transfer, result))
+			if (transfer->at_offset
+				    ? read_plain(slot, sequence, description, transfer, result)
+				    : read_in_gate(description, transfer, result))
 				return true;
 			continue;
 		}
@@ -144,9 +160,10 @@ static bool read_managed(struct description *description, struct transfer *trans
 					       data_end);
 			return table_get(transfer->fd) == description;
 		}
+		/* In a signal handler, above a call that goes by the offset: an ordinary file's matter. */
 		if (!slot_lock(slot, &hold)) {
-			*result = read_at_position(description, slot, transfer);
-			return true;
+			description_settle(description);
+			continue;
 		}
 		if (slot_is_extended(slot) && table_get(transfer->fd) == description) {
 			*result = read_at_position(description, slot, transfer);

@@ -17,8 +17,11 @@ static bool unchanged(struct description *description, struct claim_slot *slot, 
 	       atomic_load_explicit(&slot->sequence, memory_order_acquire) == sequence;
 }
 
-/* With the slot's lock held and the file extended. */
-static off_t seek_extended(struct claim_slot *slot, int fd, off_t offset, int whence)
+/*
+ * With the slot's lock held and the file extended. No signal handler may come between what is read
+ * here and the offset that follows from it.
+ */
+static off_t seek_from_end(struct claim_slot *slot, int fd, off_t offset, int whence)
 {
 	int64_t data_end = atomic_load(&slot->positions.data_end);
 	off_t from, to;
@@ -49,24 +52,51 @@ static off_t seek_extended(struct claim_slot *slot, int fd, off_t offset, int wh
 	}
 }
 
+static off_t seek_extended(struct claim_slot *slot, int fd, off_t offset, int whence)
+{
+	sigset_t saved;
+	off_t result;
+
+	if (whence == SEEK_SET || whence == SEEK_CUR)
+		return sys.lseek(fd, offset, whence);
+	signals_block(&saved);
+	result = seek_from_end(slot, fd, offset, whence);
+	signals_restore(&saved);
+	return result;
+}
+
+/* False: the file has become an extended one, or the descriptor leads elsewhere. */
+static bool seek_ordinary(struct description *description, int fd, off_t offset, int whence,
+			  off_t *result)
+{
+	struct gate_pass pass;
+	bool ordinary;
+
+	gate_enter(&description->gate, &pass);
+	ordinary = !slot_is_extended(atomic_load(&description->slot)) &&
+		   table_get(fd) == description;
+	if (ordinary)
+		*result = sys.lseek(fd, offset, whence);
+	gate_leave(&description->gate, &pass);
+	return ordinary;
+}
+
 /* False: the descriptor has come to lead elsewhere. */
 static bool seek_managed(struct description *description, int fd, off_t offset, int whence,
 			 off_t *result)
 {
 	while (table_get(fd) == description) {
 		struct claim_slot *slot = atomic_load(&description->slot);
-		uint32_t sequence = slot_wait_stable(slot);
 		struct owner_hold hold;
 		bool locked;
 
+		slot_wait_stable(slot);
 		if (!(whence == SEEK_CUR && offset == 0)) {
 			atomic_store(&description->inside_left, 0);
 			atomic_store(&description->keep_left, 0);
 		}
 		if (!slot_is_extended(slot)) {
-			*result = sys.lseek(fd, offset, whence);
-			if (whence == SEEK_SET || whence == SEEK_CUR || *result < 0 ||
-			    (unchanged(description, slot, sequence) && table_get(fd) == description))
+			if (seek_ordinary(description, fd, offset, whence, result))
 				return true;
 			continue;
 		}
@@ -75,6 +105,11 @@ static bool seek_managed(struct description *description, int fd, off_t offset, 
 			continue;
 		}
 		locked = slot_lock(slot, &hold);
+		/* In a signal handler, above a call that goes by the offset: an ordinary file's matter. */
+		if (!locked && !(whence == SEEK_CUR && offset == 0)) {
+			description_settle(description);
+			continue;
+		}
 		if (!slot_is_extended(slot) || table_get(fd) != description) {
 			if (locked)
 				slot_unlock(slot, &hold);
@@ -250,8 +285,8 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 		atomic_store(&slot->program_keep_end, end);
 		descriptions_note_keep_end(description->dev, description->ino, end, false);
 	}
-	slot_unlock(slot, &hold);
-	return true;
+	/* Taken over: the file may have been cut to where it ended before. Once more, of an ordinary file. */
+	return slot_unlock(slot, &hold);
 }
 
 static bool fallocate_held(struct description *description, int fd, int mode, off_t offset,

@@ -79,17 +79,24 @@ static void note_late(struct claim_slot *slot, int64_t end)
 
 /*
  * Where a nested append goes: behind an outer one that may be about to be made at data_end, or has
- * just been. One at the description's offset moves that with its bytes.
+ * just been. One at the description's offset moves that with its bytes, and by it the outer one: but
+ * not what that has written already, as the offset tells.
  */
-static int64_t end_of_outer(struct claim_slot *slot, bool at_offset)
+static int64_t end_of_outer(struct claim_slot *slot, const struct transfer *transfer)
 {
 	int64_t end = atomic_load(&slot->positions.data_end);
-	int64_t intended = atomic_load(&slot->intent_end);
+	int64_t outer = atomic_load(&slot->intent_end);
 	uint32_t intent = atomic_load(&slot->intent);
 
-	if (intent == INTENT_AT_OFFSET || (intent == INTENT_AT_POSITION && at_offset))
-		return intended > end ? intended : end;
-	return end;
+	if (intent == INTENT_NONE)
+		return end;
+	if (intent == INTENT_AT_POSITION && !transfer->at_offset) {
+		off_t at = sys.lseek(transfer->fd, 0, SEEK_CUR);
+
+		if (at < outer)
+			outer = at;
+	}
+	return outer > end ? outer : end;
 }
 
 /*
@@ -99,8 +106,8 @@ static int64_t end_of_outer(struct claim_slot *slot, bool at_offset)
 static ssize_t write_nested(struct description *description, struct claim_slot *slot,
 			    struct transfer *transfer)
 {
-	bool append = atomic_load(&description->append) || transfer->to_end;
-	off_t end = end_of_outer(slot, transfer->at_offset);
+	bool append = atomic_load(&description->append), to_end = transfer->to_end;
+	off_t end = end_of_outer(slot, transfer);
 	ssize_t written;
 
 	if (append && transfer->at_offset)
@@ -108,7 +115,10 @@ static ssize_t write_nested(struct description *description, struct claim_slot *
 	else if (append &&
 		 (!description->at_end || end > atomic_load(&slot->positions.data_end)))
 		sys.lseek(transfer->fd, end, SEEK_SET);
+	/* The kernel would take it for file_end. */
+	transfer->to_end = false;
 	written = transfer->call(transfer);
+	transfer->to_end = to_end;
 	if (written > 0) {
 		end = transfer->at_offset ? transfer->offset + written
 					  : sys.lseek(transfer->fd, 0, SEEK_CUR);
@@ -140,7 +150,7 @@ static int find_place(struct description *description, struct claim_slot *slot,
 {
 	place->moved_from = -1;
 	atomic_store(&description->outrun, false);
-	place->append = atomic_load(&description->append) || transfer->to_end;
+	place->append = atomic_load(&description->append);
 	place->borrows = place->append && transfer->at_offset;
 	if (place->append)
 		place->start = atomic_load(&slot->positions.data_end);
@@ -318,7 +328,9 @@ static bool write_in_place(struct description *description, struct claim_slot *s
 		atomic_store(&slot->uncounted_end, place->end);
 	announce(slot, INTENT_NONE, 0, 0);
 	if (!slot_let_go(slot, hold)) {
-		*result = mend_robbed(description, slot, transfer, place, *result);
+		/* By a call nested in this one: the cut was over before that returned. */
+		if (transfer->at_offset || !hold->suspended)
+			*result = mend_robbed(description, slot, transfer, place, *result);
 		if (!hold->known)
 			atomic_fetch_sub(&slot->robbed, 1);
 	}
@@ -384,6 +396,8 @@ static bool write_plain(struct description *description, struct transfer *transf
 	if (engage_is_due(description, transfer) && engage_take(description, transfer))
 		return false;
 	gate_enter(&description->gate, &pass);
+	if (appends_by_flag_alone(description, transfer))
+		description_settle(description);
 	if (slot_is_extended(atomic_load(&description->slot)) ||
 	    table_get(transfer->fd) != description) {
 		gate_leave(&description->gate, &pass);
@@ -408,12 +422,12 @@ static bool write_managed(struct description *description, struct transfer *tran
 		int64_t data_end = atomic_load_explicit(&slot->positions.data_end,
 							memory_order_acquire);
 
-		if (data_end < 0) {
+		if (data_end < 0 || appends_by_flag_alone(description, transfer)) {
 			if (write_plain(description, transfer, result))
 				return true;
 			continue;
 		}
-		if (transfer->at_offset && !transfer->to_end && !atomic_load(&description->append) &&
+		if (transfer->at_offset && !atomic_load(&description->append) &&
 		    transfer->offset <= data_end - (int64_t)transfer->bytes) {
 			*result = transfer->call(transfer);
 			/* Cut meanwhile: then this write comes after the cut. */

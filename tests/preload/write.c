@@ -164,6 +164,9 @@ static void at_offsets(int flags)
 	CALL(lseek(fd, 30, SEEK_SET));
 	CALL(pwritev2(fd, iov, 3, -1, RWF_APPEND));
 	state(fd);
+	/* By the flag alone it is made on an ordinary file; the next one that ends there extends it again. */
+	CALL(write(fd, bytes, 100));
+	state(fd);
 	EXTENDED(fd);
 	CALL(pwritev2(fd, iov, 3, 40, 0x20 /* RWF_NOAPPEND */));
 	state(fd);
