@@ -16,6 +16,7 @@
 
 #include <signal.h>
 
+#include "base/thread.h"
 #include "files/engage.h"
 #include "test_engage_twin.h"
 
@@ -23,7 +24,7 @@
 
 enum kind {
 	WRITE, WRITE_TO_END, READ, SEEK, SIZE, FLAGS, ALLOCATE, TRUNCATE,
-	DUP, SETTLE, SHARE, GIVE_BACK,
+	DUP, SETTLE, SHARE, GIVE_BACK, JUMP,
 };
 
 struct call {
@@ -105,6 +106,7 @@ static struct {
 	int moments;
 	int fd;
 	int64_t result;
+	jmp_buf environment; /* where JUMP leads */
 } handler;
 
 static void interrupted_here(void);
@@ -255,6 +257,8 @@ static int64_t make(const struct call *c, int fd)
 	case GIVE_BACK:
 		files_give_back_all();
 		break;
+	case JUMP:
+		break;
 	}
 	return result < 0 ? -errno : result;
 }
@@ -275,6 +279,10 @@ static void interrupted_here(void)
 	if (handler.moments++ != handler.moment)
 		return;
 	handler.call = NULL;
+	if (call->kind == JUMP) {
+		files_before_jump();
+		longjmp(handler.environment, 1);
+	}
 	handler.result = make(call, handler.fd);
 	errno = saved_errno;
 }
@@ -490,6 +498,97 @@ static void a_handler_runs_before_or_after(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/*
+ * A handler that leaves the interrupted call by a jump: that was made, or it wasn't, and whatever it
+ * held is free again.
+ */
+static bool jumped(int flags, enum state state, const struct call *outer, int moment,
+		   struct outcome *o)
+{
+	static const struct call jump = {"jump", JUMP, 0, 0, 0, 0};
+	int fd = open_new(flags, true);
+	bool made;
+
+	begin(fd, state, outer);
+	handler.fd = fd;
+	handler.moment = moment;
+	handler.moments = 0;
+	handler.call = &jump;
+	if (setjmp(handler.environment) == 0)
+		make(outer, fd);
+	made = !handler.call;
+	handler.call = NULL;
+	assert_null(thread_state.held);
+	assert_null(thread_state.in_gate);
+	assert_int_equal(owner_of(&atomic_load(&table_get(fd)->slot)->lock), 0);
+	assert_int_equal(atomic_load(&atomic_load(&table_get(fd)->slot)->robbed), 0);
+	end(fd, path, o);
+	return made;
+}
+
+static bool same_file(const struct outcome *a, const struct outcome *b)
+{
+	return a->size == b->size && a->length == b->length &&
+	       memcmp(a->bytes, b->bytes, (size_t)a->length) == 0;
+}
+
+static int jump_out_of(int flags, enum state state, const struct call *outer, int *wrong)
+{
+	static const struct call nothing = {"nothing", SETTLE, 0, 0, 0, 0};
+	struct outcome whole, none, ours;
+	int moment = 0;
+	bool made;
+
+	plain(flags, outer, &nothing, true, &whole);
+	plain(flags, &nothing, &nothing, true, &none);
+	do {
+		made = jumped(flags, state, outer, moment, &ours);
+		if (made && !same_file(&ours, &whole) && !same_file(&ours, &none) && (*wrong)++ < 20) {
+			print_message("# %s file, flags %#o: out of %s at %d\n", state_names[state],
+				      (unsigned int)flags, outer->name, moment);
+			tell("ours", &ours);
+			tell("made", &whole);
+			tell("not made", &none);
+		}
+		free(ours.bytes);
+		moment++;
+	} while (made);
+	free(whole.bytes);
+	free(none.bytes);
+	return moment - 1;
+}
+
+static void a_handler_jumps_out(void **state)
+{
+	static const int flags[] = {O_RDWR, O_RDWR | O_APPEND};
+	int wrong = 0, moments = 0;
+
+	(void)state;
+	for (size_t f = 0; f < sizeof(flags) / sizeof(flags[0]); f++)
+		for (int s = EXTENDED; s < STATES; s++)
+			for (size_t o = 0; o < sizeof(outer_calls) / sizeof(outer_calls[0]); o++)
+				moments += jump_out_of(flags[f], s, &outer_calls[o], &wrong);
+	print_message("# %d jumps\n", moments);
+	assert_true(moments > 300);
+	assert_int_equal(wrong, 0);
+}
+
+/* A vfork's child jumps on its parent's stack, whose calls go on. */
+static void a_vforked_jump_gives_nothing_up(void **state)
+{
+	struct gate gate = {0};
+	struct gate_pass pass;
+
+	(void)state;
+	gate_enter(&gate, &pass);
+	thread_state.vforked = true;
+	files_before_jump();
+	thread_state.vforked = false;
+	assert_ptr_equal(thread_state.in_gate, &gate);
+	gate_leave(&gate, &pass);
+	assert_int_equal(atomic_load(&gate.word), 0);
+}
+
 static int set_up(void **state)
 {
 	int ret = twin_set_up(state);
@@ -505,6 +604,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_handler_runs_before_or_after),
+		cmocka_unit_test(a_handler_jumps_out),
+		cmocka_unit_test(a_vforked_jump_gives_nothing_up),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, twin_tear_down);
