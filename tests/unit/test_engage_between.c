@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A file that is extended, by another thread's append, while a call on what was an ordinary file is
+ * under way: the call answers as the plain file does. Here the append comes out of the call itself.
+ *
+ * PREALLOCATE_TEST_DIRECTORY: where (/var/tmp).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "test_engage_twin.h"
+
+static struct twin t;
+static bool is_due;
+
+/* Once: in the next call. */
+static void append_meanwhile(void)
+{
+	if (!is_due)
+		return;
+	is_due = false;
+	assert_false(twin_is_extended(&t));
+	twin_write(&t, 97, -1);
+	assert_true(twin_is_extended(&t));
+}
+
+static ssize_t read_later(const struct transfer *transfer)
+{
+	append_meanwhile();
+	return twin_call_read(transfer);
+}
+
+static int stat_later(void *argument)
+{
+	append_meanwhile();
+	return twin_call_stat(argument);
+}
+
+static off_t seek_later(int fd, off_t offset, int whence)
+{
+	if (whence == SEEK_END)
+		append_meanwhile();
+	return lseek(fd, offset, whence);
+}
+
+static int flags_later(int fd, int command, ...)
+{
+	va_list arguments;
+	long argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	if (command == F_GETFL)
+		append_meanwhile();
+	return fcntl(fd, command, argument);
+}
+
+static void open_ordinary(const char *name, int flags)
+{
+	twin_open(&t, name, flags);
+	twin_write(&t, 1000, -1);
+	description_settle(table_get(t.fd));
+	twin_due(&t);
+	is_due = true;
+}
+
+/* offset < 0: read(2), whose offset is where the append begins, and goes on with it. */
+static void read_meanwhile(int64_t offset)
+{
+	char ours[4096] = "", plain[4096] = "";
+	struct iovec iov = {ours, sizeof(ours)};
+	struct transfer transfer = {.fd = t.fd, .at_offset = offset >= 0, .offset = offset,
+				    .iov = &iov, .count = 1, .bytes = sizeof(ours),
+				    .call = read_later};
+	ssize_t got = files_read(table_get(t.fd), &transfer);
+
+	assert_false(is_due);
+	iov.iov_base = plain;
+	transfer.fd = t.plain;
+	twin_same("read", got, errno, twin_call_read(&transfer));
+	assert_memory_equal(ours, plain, sizeof(ours));
+}
+
+static void a_read_ends_where_the_data_ends(void **state)
+{
+	(void)state;
+	open_ordinary("a.log", O_RDWR);
+	read_meanwhile(900);
+	twin_close(&t);
+	open_ordinary("a.log", O_RDWR);
+	read_meanwhile(-1);
+	twin_seek(&t, 0, SEEK_CUR);
+	twin_close(&t);
+}
+
+static void a_size_is_that_of_the_data(void **state)
+{
+	struct twin_stat call;
+	int64_t size = -1;
+
+	(void)state;
+	open_ordinary("a.log", O_RDWR);
+	call.fd = t.fd;
+	assert_int_equal(twin_call_stat(&call), 0);
+	assert_int_equal(files_stat_path(stat_later, &call, twin_dev, twin_ino, &size, 0), 0);
+	assert_false(is_due);
+	assert_int_equal(size, 1097);
+	twin_close(&t);
+}
+
+static void the_end_is_that_of_the_data(void **state)
+{
+	(void)state;
+	open_ordinary("a.log", O_RDWR);
+	sys.lseek = seek_later;
+	assert_int_equal(files_lseek(table_get(t.fd), t.fd, -7, SEEK_END), 1090);
+	sys.lseek = lseek;
+	assert_false(is_due);
+	twin_close(&t);
+}
+
+static void the_flags_are_the_programs(void **state)
+{
+	(void)state;
+	open_ordinary("a.log", O_RDWR | O_APPEND);
+	sys.fcntl = flags_later;
+	assert_true(files_flags(table_get(t.fd), t.fd) & O_APPEND);
+	sys.fcntl = fcntl;
+	assert_false(is_due);
+	twin_close(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_read_ends_where_the_data_ends),
+		cmocka_unit_test(a_size_is_that_of_the_data),
+		cmocka_unit_test(the_end_is_that_of_the_data),
+		cmocka_unit_test(the_flags_are_the_programs),
+	};
+
+	return cmocka_run_group_tests(tests, twin_set_up, twin_tear_down);
+}
