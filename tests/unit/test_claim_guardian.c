@@ -16,6 +16,7 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -73,12 +74,21 @@ static int64_t grow(int fd, int64_t by)
 	return st.st_size;
 }
 
+static void let_go(struct claim_slot *slot, int fd)
+{
+	close(fd);
+	atomic_store(&slot->held, 0);
+}
+
 static void take(const char *name, struct claim_slot *slot, int fd)
 {
 	int error;
 
 	if (sscanf(name, "refuses-%d", &error) == 1) {
 		answer(-error);
+	} else if (strcmp(name, "holds-on") == 0) {
+		atomic_store(&slot->held, 1);
+		answer(-EAGAIN);
 	} else if (strcmp(name, "stops") == 0) {
 		raise(SIGSTOP); /* whoever waits for us lets us go on */
 		answer(-EAGAIN);
@@ -133,6 +143,11 @@ static int be_guardian(const char *name)
 			atomic_fetch_add(&shared->slots[request.slot].sequence, 1);
 			grow(taken, 1000000);
 			die();
+			break;
+		case CLAIM_SETTLE:
+			if (strcmp(name, "holds-on") == 0)
+				let_go(&shared->slots[request.slot], taken);
+			answer(0);
 			break;
 		default:
 			answer(0);
@@ -218,6 +233,24 @@ static void a_refusal_has_its_reason(void **state)
 }
 
 /* The pause after a refusal doubles, and is forgotten after a long peace. */
+/* A file settled a moment ago, by a challenge: the guardian has not closed its copy yet. */
+static void a_closed_file_is_held_by_nobody(void **state)
+{
+	struct twin t;
+	int fd;
+
+	(void)state;
+	start_as("holds-on");
+	twin_open(&t, "a.log", O_RDWR);
+	twin_write(&t, 97, -1);
+	assert_int_equal(atomic_load(&atomic_load(&table_get(t.fd)->slot)->held), 1);
+	assert_int_equal(flock(t.fd, LOCK_EX), 0);
+	twin_close(&t);
+	fd = open(t.path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+	close(fd);
+}
+
 static void pauses_grow_and_end(void **state)
 {
 	struct description *description;
@@ -590,6 +623,26 @@ static void what_is_barred_is_not_extended(void **state)
 	twin_close(&t);
 }
 
+/* Its lock was taken from a thread that may still be about to write. */
+static void what_was_robbed_is_not_extended(void **state)
+{
+	struct claim_slot *slot;
+	struct twin t;
+
+	(void)state;
+	extended(&t, O_RDWR);
+	slot = atomic_load(&table_get(t.fd)->slot);
+	twin_truncate(&t, 100, false);
+	atomic_store(&slot->robbed, 2);
+	twin_seek(&t, 0, SEEK_END);
+	twin_write(&t, 97, -1);
+	assert_false(twin_is_extended(&t));
+	atomic_store(&slot->robbed, 0);
+	twin_write(&t, 97, -1);
+	assert_true(twin_is_extended(&t));
+	twin_close(&t);
+}
+
 static int set_up(void **state)
 {
 	int ret = twin_set_up(state);
@@ -603,6 +656,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_guardian_is_no_harm),
 		cmocka_unit_test(a_refusal_has_its_reason),
+		cmocka_unit_test(a_closed_file_is_held_by_nobody),
 		cmocka_unit_test(pauses_grow_and_end),
 		cmocka_unit_test(three_failures_are_enough),
 		cmocka_unit_test(limits_keep_it_from_starting),
@@ -614,6 +668,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_socket_that_was_taken_is_left_alone),
 		cmocka_unit_test(all_slots_may_be_in_use),
 		cmocka_unit_test(what_is_barred_is_not_extended),
+		cmocka_unit_test(what_was_robbed_is_not_extended),
 	};
 	const char *name = strrchr(argv[0], '/');
 

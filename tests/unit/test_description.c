@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "files/description.h"
+#include "files/table.h"
 
 #define MANY 1000 /* more than a chunk of the pool holds */
 
@@ -165,6 +166,29 @@ static void one_that_is_being_closed_is_passed_over(void **state)
 	description_free(description);
 }
 
+/* A thread uses a descriptor that another one closes. */
+static void one_that_is_held_is_given_to_nobody(void **state)
+{
+	struct description *description = new_file(1, 100), *was, *other;
+
+	(void)state;
+	assert_true(table_exchange(5, description, &was));
+	assert_true(description_hold(description, 5));
+	assert_true(description_hold(description, 5));
+	assert_true(table_exchange(5, NULL, &was));
+	description_free(description);
+	assert_false(description_hold(description, 5));
+	for (int holders = 2; holders > 0; holders--) {
+		other = description_new();
+		assert_ptr_not_equal(other, description);
+		description_free(other);
+		description_let_go(description);
+	}
+	assert_ptr_equal(description_new(), description);
+	assert_int_equal(atomic_load(&description->holders), 0);
+	description_free(description);
+}
+
 static void without_memory_there_is_none(void **state)
 {
 	struct rlimit before, none;
@@ -305,6 +329,7 @@ int main(void)
 		cmocka_unit_test(an_unpublished_one_is_not_found),
 		cmocka_unit_test(many_are_in_use_at_once),
 		cmocka_unit_test(one_that_is_being_closed_is_passed_over),
+		cmocka_unit_test(one_that_is_held_is_given_to_nobody),
 		cmocka_unit_test(without_memory_there_is_none),
 		cmocka_unit_test(threads_get_one_each),
 		cmocka_unit_test(what_is_found_is_whole),
