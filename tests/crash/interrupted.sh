@@ -20,24 +20,28 @@ cases() {
 		entry pwrite-only 0 o640 o640n64
 		entry pwrite-append 0 o640 o640n64
 		entry pwrite-append-only 0 o640 o640n64
+		entry pwrite-across 0 o640 o577n64
 		entry write 100 o640 o640n64b36
 		entry append 100 o640 o640b100n64
 		entry pwrite 100 o640 o640n64b36
 		entry pwrite-only 100 o640 o640n64b36
 		entry pwrite-append 100 o640 o640b100n64
 		entry pwrite-append-only 100 o640 o640b100n64
+		entry pwrite-across 100 o640 o577n64b99
 		exit write 0 o640n64 o640n64
 		exit append 0 o640n64 o640n64
 		exit pwrite 0 o640n64 o640n64
 		exit pwrite-only 0 o640n64 o640n64
 		exit pwrite-append 0 o640n64 o640n64
 		exit pwrite-append-only 0 o640n64 o640n64
+		exit pwrite-across 0 o577n64 o577n64
 		exit write 100 o640n64 o640n64b100
 		exit append 100 o640n64 o640n64b100
 		exit pwrite 100 o640n64 o640n64b100
 		exit pwrite-only 100 o640n64 o640n64b100
 		exit pwrite-append 100 o640n64 o640n64b100
 		exit pwrite-append-only 100 o640n64 o640n64b100
+		exit pwrite-across 100 o577n64 o577n64b100
 	END
 }
 
@@ -83,6 +87,8 @@ made_while_it_is_settled() { # TYPE
 		[ "$side" = entry ] || continue
 		# Without SEEK_DATA or FIEMAP to go by, what can't be read is never extended.
 		case $1-$method in tmpfs-*-only) continue ;; esac
+		# What it has overwritten is there at once.
+		[ "$method" != pwrite-across ] || seen=o577n63
 		is "$1: $method just before the cut, $bytes bytes of a neighbour" \
 			"$(interrupted cut "$method" "$bytes" "${prefix[@]}")" "$seen $final"
 		[ "$bytes" -ne 0 ] || is "$1: $method just before the proof" \

@@ -8,7 +8,8 @@
  * encoded: the program's earlier bytes are o, those of the append n, the neighbour's b.
  *
  * interrupted METHOD FILE: the program. METHOD is write, append (O_APPEND), pwrite, pwrite-only
- * (O_WRONLY), pwrite-append (O_APPEND) or pwrite-append-only. COMMAND goes before it.
+ * (O_WRONLY), pwrite-append (O_APPEND), pwrite-append-only, or pwrite-across, which overwrites all of
+ * the last record but its first byte, and appends one. COMMAND goes before it.
  */
 #include <dirent.h>
 #include <err.h>
@@ -53,7 +54,7 @@ static int program(const char *method, const char *path)
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		err(98, "PTRACE_TRACEME");
 	raise(SIGSTOP);
-	append('n', RECORDS * RECORD);
+	append('n', RECORDS * RECORD - (strstr(method, "across") ? RECORD - 1 : 0));
 	if (close(fd) < 0)
 		err(98, "close");
 	return 0;
