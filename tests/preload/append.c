@@ -39,6 +39,19 @@ static void appends(int flags)
 	finish(fd);
 }
 
+/* The very next write appends, wherever the offset is. */
+static void appends_from_now_on(void)
+{
+	int fd = start("from-now-on", O_RDWR);
+
+	CALL(lseek(fd, 0, SEEK_SET));
+	CALL(fcntl(fd, F_SETFL, O_APPEND));
+	CALL(write(fd, bytes, 700));
+	EXTENDED(fd);
+	state(fd);
+	finish(fd);
+}
+
 static void appends_and_reads(void)
 {
 	int fd = start("append-and-read", O_RDWR | O_APPEND);
@@ -145,6 +158,7 @@ void transcript(int argc, char **argv)
 	fill(bytes, sizeof(bytes), 1);
 	appends(O_RDWR);
 	appends(O_WRONLY);
+	appends_from_now_on();
 	appends_and_reads();
 	failed_appends();
 	toggled(0);

@@ -117,8 +117,8 @@ N(fchmodat, DO(fchmodat, AT_FDCWD, file, 06755))
 N(fchmodat2, CALL(syscall(452, AT_FDCWD, file, 06755, 0)))
 N(fchown, DO(fchown, fd, -1, -1))
 N(fchownat, DO(fchownat, AT_FDCWD, file, -1, -1, 0))
-N(utimensat, DO(utimensat, fd, NULL, old, 0); CALL(close(fd)); CALL(stat(file, &st));
-  CALL(st.st_mtime))
+N(utimensat, DO(utimensat, fd, NULL, old, 0); CALL(real_size(fd)); CALL(close(fd));
+  CALL(stat(file, &st)); CALL(st.st_mtime))
 N(setxattr, DO(setxattr, file, "user.a", "1", 1, 0))
 N(lsetxattr, DO(lsetxattr, file, "user.a", "1", 1, 0))
 N(fsetxattr, DO(fsetxattr, fd, "user.a", "1", 1, 0))

@@ -182,6 +182,7 @@ static void as_daemon(void)
 {
 	int fd = start("daemon", O_RDWR | O_APPEND), status;
 	pid_t child;
+	off_t end;
 	char byte;
 
 	CALL(pipe(told));
@@ -192,17 +193,79 @@ static void as_daemon(void)
 		if (daemon(1, 1) < 0)
 			_exit(1);
 		write(fd, "daemon\n", 7);
-		if (read(go[0], &byte, 1) == 1)
+		while (read(go[0], &byte, 1) == 1 && byte == 'x') {
 			write(fd, "daemon again\n", 13);
+			end = lseek(fd, 0, SEEK_END);
+			write(told[1], &end, sizeof(end));
+		}
 		_exit(0);
 	}
 	CALL(close(told[1]));
 	CALL(waitpid(child, &status, 0) == child);
 	CALL(status);
 	/* Its parent is gone, it is not. */
-	CALL(write(go[1], "x", 1));
+	for (int i = 0; i < 3; i++) {
+		CALL(write(go[1], "x", 1));
+		CALL(read(told[0], &end, sizeof(end)));
+		CALL(end);
+		CALL(write(fd, bytes, 700));
+	}
+	CALL(write(go[1], "e", 1));
 	CALL(read(told[0], &byte, 1));
 	CALL(write(fd, bytes, 700));
+	state(fd);
+	finish(fd);
+}
+
+/* The child becomes a program that leaves the descriptor to another one. */
+static void by_exec(void)
+{
+	static const char script[] = "(while read -r line <&8; do"
+				     " echo shell >&9; stat -L -c %s /dev/fd/9; done) &";
+	int fd = start("by-exec", O_RDWR | O_APPEND), status;
+	pid_t child;
+	char line[64] = "";
+
+	CALL(pipe2(told, O_CLOEXEC));
+	CALL(pipe2(go, O_CLOEXEC));
+	child = fork();
+	if (child == 0) {
+		dup2(told[1], 1);
+		dup2(go[0], 8);
+		dup2(fd, 9);
+		execl("/bin/sh", "sh", "-c", script, NULL);
+		_exit(1);
+	}
+	CALL(close(told[1]));
+	CALL(waitpid(child, &status, 0) == child);
+	CALL(status);
+	for (int i = 0; i < 3; i++) {
+		CALL(write(fd, bytes, 700));
+		CALL(write(go[1], "x\n", 2));
+		CALL(read(told[0], line, sizeof(line) - 1));
+		say("%s", line);
+	}
+	CALL(close(go[1]));
+	CALL(read(told[0], line, 1));
+	CALL(write(fd, bytes, 700));
+	state(fd);
+	finish(fd);
+}
+
+/* The flags are the description's, and so the parent's, too. */
+static void child_sets_flags(const char *name, int flags, int its_flags)
+{
+	int fd = start(name, O_RDWR | flags);
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(fcntl(fd, F_SETFL, its_flags));
+	CALL(waitpid(child, NULL, 0) == child);
+	append(fd);
+	again(fd);
+	state(fd);
+	CALL(lseek(fd, 100, SEEK_SET));
+	CALL(write(fd, bytes, 50));
 	state(fd);
 	finish(fd);
 }
@@ -237,6 +300,9 @@ void transcript(int argc, char **argv)
 	each("forkpty", by_forkpty, O_APPEND);
 	each("forkpty", by_forkpty, 0);
 	child_closes_all();
+	by_exec();
+	child_sets_flags("set-append", 0, O_APPEND);
+	child_sets_flags("cleared-append", O_APPEND, 0);
 	as_daemon();
 	from_threads();
 	beside_opens();
