@@ -119,6 +119,17 @@ os.pwrite(fd, b'g', 1114198)
 for size in (1 << 18, 1 << 19, 1 << 19):
     os.write(fd, b's' * size)
 os.close(fd)
+
+# What a growing ftruncate adds is a hole, whatever was allocated there.
+fd = os.open('hole.data', RW)
+os.write(fd, b'h')
+os.ftruncate(fd, 64 << 20)
+os.close(fd)
+
+# Closed by an exec.
+fd = os.open('exec.data', RW)
+os.write(fd, b'e')
+os.execvp('true', ['true'])
 END_OF_PYTHON
 
 # At the last close it is all given back, whoever of the file's descriptions has caused it.
@@ -132,11 +143,13 @@ closed() {
 		}
 		set_prefix "$run" '*.data'
 		(cd "$MNT" && "${prefix[@]}" "$PYTHON" "$SCRATCH/closes.py")
-		for file in grown gap; do
+		for file in grown gap exec; do
 			bytes=$(($(stat -c '%b * 512 - %s' "$MNT/$file.data")))
 			check "$type, $run: $file.data is closed and has $bytes bytes past its end" \
 				test "$bytes" -le "$MiB"
 		done
+		bytes=$(($(stat -c '%b * 512' "$MNT/hole.data")))
+		check "$type, $run: a hole of 64 MiB takes $bytes bytes" test "$bytes" -le "$MiB"
 		release_filesystem
 	done
 }
@@ -173,7 +186,26 @@ with open(sys.argv[1], 'w') as f:
     print(wrote_second, file=f)
 END_OF_PYTHON
 
-is_full() {
+# The same, where what fills it is a file that no rule matches.
+cat >"$SCRATCH/fill-beside.py" <<'END_OF_PYTHON'
+import errno, os, sys
+
+managed = os.open('first.data', os.O_RDWR | os.O_CREAT)
+beside = os.open('beside', os.O_RDWR | os.O_CREAT)
+for i in range(100):
+    os.write(managed, b'a' * 5000)
+wrote = 0
+try:
+    while True:
+        wrote += os.write(beside, b'b' * 65536)
+except OSError as e:
+    print(errno.errorcode[e.errno])
+print(os.fstat(managed).st_size, os.fstat(beside).st_size == wrote)
+with open(sys.argv[1], 'w') as f:
+    print(wrote, file=f)
+END_OF_PYTHON
+
+is_full() { # TYPE SCRIPT
 	local type=$1 run free prefix plain_wrote=0 wrote
 
 	for run in plain $MODES; do
@@ -186,22 +218,22 @@ is_full() {
 		fallocate -l $((free - 60 * MiB)) "$MNT/filler"
 		prefix=()
 		[ "$run" = plain ] || set_prefix "$run" '*.data'
-		(cd "$MNT" && "${prefix[@]}" "$PYTHON" "$SCRATCH/fill.py" "$SCRATCH/wrote") \
+		(cd "$MNT" && "${prefix[@]}" "$PYTHON" "$SCRATCH/$2" "$SCRATCH/wrote") \
 			>"$SCRATCH/full.$run" 2>&1
 		wrote=$(cat "$SCRATCH/wrote")
 		diag "$type, $run: $wrote bytes until it was full"
 		if [ "$run" = plain ]; then
 			plain_wrote=$wrote
 		else
-			is "$type, mode $run: full as without" "$(cat "$SCRATCH/full.$run")" \
+			is "$type, mode $run: full as without, by $2" "$(cat "$SCRATCH/full.$run")" \
 				"$(cat "$SCRATCH/full.plain")"
 			# What is held ahead for one file must not be missing to the other.
-			check "$type, mode $run: as much fits as without" \
+			check "$type, mode $run: as much fits as without, by $2" \
 				test "$wrote" -ge $((plain_wrote - 4 * MiB))
 		fi
 		release_filesystem
 	done
-	is "$type: without the library all is well" "$(grep -c False "$SCRATCH/full.plain")" 0
+	is "$type: without the library all is well, by $2" "$(grep -c False "$SCRATCH/full.plain")" 0
 }
 
 for type in $FILESYSTEMS; do
@@ -209,6 +241,7 @@ for type in $FILESYSTEMS; do
 	comes_back "$type"
 	settled_often "$type"
 	closed "$type"
-	is_full "$type"
+	is_full "$type" fill.py
+	is_full "$type" fill-beside.py
 done
 done_testing
