@@ -22,6 +22,9 @@
 
 #define STACK_BYTES 65536
 
+/* AddressSanitizer's marks on its frame would stay, where others map memory next. */
+#define NEVER_RETURNS __attribute__((no_sanitize_address))
+
 struct launch {
 	const char *path;
 	int fd;
@@ -33,7 +36,7 @@ struct launch {
  * Both run in the program's memory while its calling thread waits (CLONE_VM | CLONE_VFORK), with a
  * copy of its descriptor table: nothing but system calls here.
  */
-static int run_guardian(void *argument)
+NEVER_RETURNS static int run_guardian(void *argument)
 {
 	struct launch *launch = argument;
 	char *const argv[] = {(char *)launch->path, NULL};
@@ -52,7 +55,7 @@ static int run_guardian(void *argument)
 	return 0;
 }
 
-static int run_intermediate(void *argument)
+NEVER_RETURNS static int run_intermediate(void *argument)
 {
 	struct launch *launch = argument;
 

@@ -50,7 +50,7 @@ static bool chunk_new(size_t number)
 	return true;
 }
 
-/* slot and index stay as they are: a thread that came too late may be looking. */
+/* What comes before stays as it is: a thread that came too late may be looking. */
 static void clear(struct description *description)
 {
 	memset((char *)description + DESCRIPTION_KEPT, 0,
@@ -180,14 +180,21 @@ void description_set_options(struct description *description, const struct rule_
 	atomic_fetch_add(&to->version, 1);
 }
 
-bool description_at(size_t index, struct description **description)
+struct description *description_next(size_t *index)
 {
-	if (index >= atomic_load(&high_water))
-		return false;
-	*description = at(index);
-	if (*description && atomic_load(&(*description)->fds) <= 0)
-		*description = NULL;
-	return true;
+	size_t count = atomic_load(&high_water);
+
+	while (*index < count) {
+		struct description *found = at((*index)++);
+
+		if (!found || atomic_load(&found->fds) <= 0)
+			continue;
+		atomic_fetch_add(&found->holders, 1);
+		if (atomic_load(&found->fds) > 0)
+			return found;
+		description_let_go(found);
+	}
+	return NULL;
 }
 
 bool descriptions_exist(void)

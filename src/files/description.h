@@ -51,6 +51,7 @@ struct description {
 	struct claim_slot *_Atomic slot;
 	_Atomic unsigned int holders; /* see description_hold; a stale one may hold a free one */
 	_Atomic bool released;	      /* to be freed by the last holder */
+	_Atomic int fds;	      /* descriptors in the table; 0 while free */
 	size_t index; /* in the pool; never changes */
 
 	/* Set when the file is opened, unchanged until the last descriptor is closed. */
@@ -60,8 +61,7 @@ struct description {
 	bool readable;
 	char path[256]; /* for people: the end of the path, "..." before it where it was longer */
 
-	bool used;	 /* under the pool's lock */
-	_Atomic int fds; /* descriptors in the table */
+	bool used; /* under the pool's lock */
 
 	/* As the program set them; changed while the gate is held and the file is settled. */
 	_Atomic bool append;
@@ -148,8 +148,8 @@ void description_options(struct description *description, struct rule_options *o
 /* One caller at a time, with signals blocked once the description is published. */
 void description_set_options(struct description *description, const struct rule_options *options);
 
-/* Every description in use, for walking: index from 0; NULL: free; past the end returns false. */
-bool description_at(size_t index, struct description **description);
+/* For walking: the first in use from *index on, held; *index goes behind it. NULL: no more. */
+struct description *description_next(size_t *index);
 
 /* Descriptions with something to settle or to give back may exist: a hint, never falsely 0. */
 bool descriptions_exist(void);

@@ -304,11 +304,9 @@ void files_keep_all(uint32_t reasons)
 	/* Barred: one may be just about to be extended. */
 	claim_bar();
 	atomic_fetch_or(&reasons_of_all, reasons);
-	for (size_t i = 0; description_at(i, &description); i++) {
-		if (description) {
-			atomic_fetch_or(&description->reasons, reasons);
-			description_settle(description);
-		}
+	for (size_t i = 0; (description = description_next(&i)); description_let_go(description)) {
+		atomic_fetch_or(&description->reasons, reasons);
+		description_settle(description);
 	}
 	claim_unbar();
 }

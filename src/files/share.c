@@ -63,9 +63,8 @@ static void mark_all(uint64_t bit)
 {
 	struct description *description;
 
-	for (size_t i = 0; description_at(i, &description); i++)
-		if (description)
-			mark(description, bit);
+	for (size_t i = 0; (description = description_next(&i)); description_let_go(description))
+		mark(description, bit);
 }
 
 static bool mark_inherited(void)
@@ -200,9 +199,9 @@ void share_descriptors_gone(unsigned int first, unsigned int last)
 
 		if (!watches[i].used || watches[i].pidfd < 0 || fd < first || fd > last)
 			continue;
-		for (size_t k = 0; description_at(k, &description); k++)
-			if (description &&
-			    (atomic_load(&description->shared_with) & (UINT64_C(1) << i)))
+		for (size_t k = 0; (description = description_next(&k));
+		     description_let_go(description))
+			if (atomic_load(&description->shared_with) & (UINT64_C(1) << i))
 				mark(description, 0);
 		watches[i].pidfd = -1;
 		watches[i].used = false;
@@ -217,16 +216,14 @@ void share_in_child(void)
 	thread_reset();
 	descriptions_reset_lock();
 	section = (struct section){0};
-	for (size_t i = 0; description_at(i, &description); i++) {
-		if (!description)
-			continue;
+	claim_forget();
+	for (size_t i = 0; (description = description_next(&i)); description_let_go(description)) {
 		description->gate = (struct gate){0};
 		atomic_store(&description->slot, &slot_none);
 		atomic_store(&description->shared_with, 0);
 		atomic_store(&description->kept, false);
 		mark(description, 0);
 	}
-	claim_forget();
 	for (int i = 0; i < WATCHES; i++) {
 		if (watches[i].used && watches[i].pidfd >= 0)
 			sys.close(watches[i].pidfd);
@@ -254,8 +251,8 @@ static void watch_over(int watch)
 	bool passed = atomic_load(&passed_on[watch]);
 	struct description *description;
 
-	for (size_t i = 0; description_at(i, &description); i++) {
-		if (!description || !(atomic_load(&description->shared_with) & bit))
+	for (size_t i = 0; (description = description_next(&i)); description_let_go(description)) {
+		if (!(atomic_load(&description->shared_with) & bit))
 			continue;
 		if (passed)
 			mark(description, 0);

@@ -117,7 +117,7 @@ static void an_unpublished_one_is_not_found(void **state)
 static void many_are_in_use_at_once(void **state)
 {
 	struct description *description;
-	size_t seen = 0;
+	size_t seen = 0, after = 300;
 
 	(void)state;
 	for (size_t i = 0; i < MANY; i++)
@@ -126,9 +126,9 @@ static void many_are_in_use_at_once(void **state)
 		assert_ptr_equal(found(3, 1000 + i), all[i]);
 		assert_int_equal(all[i]->index, i);
 	}
-	for (size_t i = 0; description_at(i, &description); i++) {
-		assert_ptr_equal(description, all[i]);
-		seen++;
+	for (size_t i = 0; (description = description_next(&i)); description_let_go(description)) {
+		assert_int_equal(i, seen + 1);
+		assert_ptr_equal(description, all[seen++]);
 	}
 	assert_int_equal(seen, MANY);
 
@@ -136,17 +136,16 @@ static void many_are_in_use_at_once(void **state)
 	description_free(all[700]);
 	description_free(all[300]);
 	description_free(all[500]);
-	assert_true(description_at(300, &description));
-	assert_null(description);
-	assert_true(description_at(301, &description));
-	assert_ptr_equal(description, all[301]);
+	assert_ptr_equal(description_next(&after), all[301]);
+	description_let_go(all[301]);
 	all[300] = new_file(3, 1300);
 	all[500] = new_file(3, 1500);
 	all[700] = new_file(3, 1700);
 	assert_int_equal(all[300]->index, 300);
 	assert_int_equal(all[500]->index, 500);
 	assert_int_equal(all[700]->index, 700);
-	assert_false(description_at(MANY, &description));
+	after = MANY;
+	assert_null(description_next(&after));
 
 	for (size_t i = 0; i < MANY; i++)
 		description_free(all[i]);
@@ -157,12 +156,12 @@ static void many_are_in_use_at_once(void **state)
 
 static void one_that_is_being_closed_is_passed_over(void **state)
 {
-	struct description *description = new_file(1, 100), *seen;
+	struct description *description = new_file(1, 100);
+	size_t index = description->index;
 
 	(void)state;
 	atomic_store(&description->fds, 0);
-	assert_true(description_at(description->index, &seen));
-	assert_null(seen);
+	assert_null(description_next(&index));
 	description_free(description);
 }
 
@@ -189,6 +188,24 @@ static void one_that_is_held_is_given_to_nobody(void **state)
 	description_free(description);
 }
 
+/* What is said of the one that is walked past must not be said of another file. */
+static void one_that_is_walked_past_keeps_its_place(void **state)
+{
+	struct description *description = new_file(1, 100), *next;
+	size_t index = description->index;
+
+	(void)state;
+	assert_ptr_equal(description_next(&index), description);
+	description_free(description);
+	next = new_file(1, 101);
+	assert_ptr_not_equal(next, description);
+	description_let_go(description);
+	description_free(next);
+	next = new_file(1, 102);
+	assert_ptr_equal(next, description);
+	description_free(next);
+}
+
 static void without_memory_there_is_none(void **state)
 {
 	struct rlimit before, none;
@@ -197,9 +214,7 @@ static void without_memory_there_is_none(void **state)
 
 	(void)state;
 	/* Every place that there is memory for. */
-	for (size_t i = 0; description_at(i, &description); i++)
-		count++;
-	count = (count + 255) / 256 * 256;
+	count = (MANY + 255) / 256 * 256;
 	for (size_t i = 0; i < count; i++) {
 		assert_true(i < MANY * 2);
 		description = description_new();
@@ -216,10 +231,8 @@ static void without_memory_there_is_none(void **state)
 	description = description_new();
 	assert_non_null(description);
 	assert_int_equal(description->index, count);
-	for (size_t i = 0; i <= count; i++) {
-		assert_true(description_at(i, &description));
+	for (size_t i = 0; (description = description_next(&i)); description_let_go(description))
 		description_free(description);
-	}
 	assert_false(descriptions_exist());
 }
 
@@ -330,6 +343,7 @@ int main(void)
 		cmocka_unit_test(many_are_in_use_at_once),
 		cmocka_unit_test(one_that_is_being_closed_is_passed_over),
 		cmocka_unit_test(one_that_is_held_is_given_to_nobody),
+		cmocka_unit_test(one_that_is_walked_past_keeps_its_place),
 		cmocka_unit_test(without_memory_there_is_none),
 		cmocka_unit_test(threads_get_one_each),
 		cmocka_unit_test(what_is_found_is_whole),
