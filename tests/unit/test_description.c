@@ -326,6 +326,71 @@ static void what_is_found_is_whole(void **state)
 		fail_msg("%s", (const char *)error);
 }
 
+static struct description *changing;
+
+static void *change_options(void *argument)
+{
+	struct rule_options options = RULE_OPTIONS_DEFAULT;
+
+	(void)argument;
+	/* The other half, late. */
+	usleep(20000);
+	atomic_store(&changing->options.prealloc_align, 2048);
+	atomic_fetch_add(&changing->options.version, 1);
+	for (int i = 1; !atomic_load(&stop); i++) {
+		options.prealloc_size = options.prealloc_align = 512 * (int64_t)i;
+		description_set_options(changing, &options);
+	}
+	return NULL;
+}
+
+/* Never half of what is being changed. */
+static void options_are_read_as_a_whole(void **state)
+{
+	struct rule_options options;
+	pthread_t thread;
+
+	(void)state;
+	changing = new_file(1, 1);
+	atomic_store(&stop, false);
+	atomic_store(&changing->options.version, 1);
+	atomic_store(&changing->options.prealloc_size, 2048);
+	assert_int_equal(pthread_create(&thread, NULL, change_options, NULL), 0);
+	for (int i = 0; i < 200000; i++) {
+		description_options(changing, &options);
+		assert_int_equal(options.prealloc_size, options.prealloc_align);
+		assert_true(options.prealloc_size >= 512);
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	atomic_store(&stop, false);
+	description_free(changing);
+}
+
+/* What the program has allocated behind the end is known to every description of the file. */
+static void a_file_has_one_keep_end(void **state)
+{
+	struct description *first = new_file(1, 100), *second = new_file(1, 100);
+	struct description *elsewhere = new_file(2, 100);
+
+	(void)state;
+	descriptions_note_keep_end(1, 100, 5000, false);
+	descriptions_note_keep_end(1, 100, 4000, true);
+	assert_int_equal(atomic_load(&first->program_keep_end), 5000);
+	assert_int_equal(atomic_load(&second->program_keep_end), 5000);
+	assert_int_equal(atomic_load(&second->reasons), KEEP_APART);
+	assert_int_equal(atomic_load(&elsewhere->program_keep_end), 0);
+	assert_int_equal(atomic_load(&elsewhere->reasons), 0);
+	descriptions_forget_keep_end(2, 100);
+	assert_int_equal(atomic_load(&first->program_keep_end), 5000);
+	descriptions_forget_keep_end(1, 100);
+	assert_int_equal(atomic_load(&first->program_keep_end), 0);
+	assert_int_equal(atomic_load(&second->reasons), 0);
+	description_free(first);
+	description_free(second);
+	description_free(elsewhere);
+}
+
 /* In a fork's child, with the lock taken by a thread that isn't there. */
 static void the_lock_can_be_started_anew(void **state)
 {
@@ -347,6 +412,8 @@ int main(void)
 		cmocka_unit_test(without_memory_there_is_none),
 		cmocka_unit_test(threads_get_one_each),
 		cmocka_unit_test(what_is_found_is_whole),
+		cmocka_unit_test(options_are_read_as_a_whole),
+		cmocka_unit_test(a_file_has_one_keep_end),
 		cmocka_unit_test(the_lock_can_be_started_anew),
 	};
 

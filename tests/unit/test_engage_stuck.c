@@ -47,6 +47,7 @@ static bool is_freed(void)
 
 static long failing_number;
 static bool empty;
+static const char *said; /* by /proc, instead */
 static long failing_syscall(long number, ...)
 {
 	va_list list;
@@ -56,6 +57,10 @@ static long failing_syscall(long number, ...)
 	for (int i = 0; i < 4; i++)
 		a[i] = va_arg(list, long);
 	va_end(list);
+	if (number == failing_number && said) {
+		memcpy((void *)(intptr_t)a[1], said, strlen(said));
+		return (long)strlen(said);
+	}
 	if (number == failing_number) {
 		errno = EACCES;
 		return empty ? 0 : -1;
@@ -115,7 +120,19 @@ static void only_who_sleeps_elsewhere_loses_the_lock(void **state)
 	assert_false(is_freed());
 	empty = true;
 	assert_false(is_freed());
+	/* Or that it is in none, or in one on a descriptor that nobody can have. */
+	said = "-1 0x7ffc0 0x7f";
+	assert_false(is_freed());
+	said = "running";
+	assert_false(is_freed());
+	said = "0 0xffffffffff 0x0";
+	assert_true(is_freed());
+	said = NULL;
 	sys.syscall = syscall;
+	/* Somebody else has suspended it, and waits for the guardian already. */
+	assert_true(owner_suspend(&slot.lock, atomic_load(&owner)));
+	assert_false(is_freed());
+	assert_true(owner_resume(&slot.lock, atomic_load(&owner)));
 	assert_true(is_freed());
 
 	/* What it sleeps on is the file itself, as far as we know; then another. */
