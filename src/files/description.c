@@ -70,7 +70,7 @@ struct description *description_new(void)
 		if (!at(index) && !chunk_new(index / CHUNK))
 			break;
 		candidate = at(index);
-		if (candidate && !candidate->used) {
+		if (!candidate->used) {
 			found = candidate;
 			clear(found);
 			found->used = true;
@@ -187,7 +187,7 @@ struct description *description_next(size_t *index)
 	while (*index < count) {
 		struct description *found = at((*index)++);
 
-		if (!found || atomic_load(&found->fds) <= 0)
+		if (atomic_load(&found->fds) <= 0)
 			continue;
 		atomic_fetch_add(&found->holders, 1);
 		if (atomic_load(&found->fds) > 0)

@@ -114,14 +114,13 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 
 static void match(int fd, int flags, const char *name, uint32_t reasons)
 {
-	const struct rules *loaded;
+	const struct rules *loaded = atomic_load(&rules);
 	const struct rule *rule;
 
-	if (!atomic_load(&rules) || !name || (flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) ||
+	if (!loaded || !name || (flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) ||
 	    (flags & O_TMPFILE) == O_TMPFILE)
 		return;
-	loaded = atomic_load(&rules);
-	rule = loaded ? rules_match(loaded, name, resolve, &fd) : NULL;
+	rule = rules_match(loaded, name, resolve, &fd);
 	if (rule && rule->options.mode != RULE_MODE_OFF)
 		manage(fd, flags, name, rule, reasons);
 }

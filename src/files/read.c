@@ -6,7 +6,6 @@
 #include "files/engage.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,7 +45,7 @@ static ssize_t read_clipped(struct description *description, struct transfer *tr
 			    int64_t at, int64_t data_end)
 {
 	struct transfer clipped = *transfer;
-	struct iovec iov[transfer->count > 0 && transfer->count <= IOV_MAX ? transfer->count : 1];
+	struct iovec iov[transfer->count]; /* 1 to IOV_MAX: more and none are src/libc's affair */
 	size_t left = at < data_end ? (size_t)(data_end - at) : 0;
 	ssize_t got;
 

@@ -264,8 +264,7 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 	if (slot_is_extended(slot) && end > atomic_load(&slot->positions.file_end)) {
 		slot_unlock(slot, &hold);
 		engage_extend(description, slot, offset, end);
-		if (!slot_lock(slot, &hold))
-			return false;
+		slot_lock(slot, &hold);
 	}
 	if (!slot_is_extended(slot) || end > atomic_load(&slot->positions.file_end) ||
 	    table_get(fd) != description || atomic_load(&slot->uncounted_end) ||
