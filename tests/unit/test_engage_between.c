@@ -16,6 +16,7 @@
 
 static struct twin t;
 static bool is_due;
+static bool holds_gate; /* goes by the offset: nothing is extended before it has ended */
 
 /* Once: in the next call. */
 static void append_meanwhile(void)
@@ -25,7 +26,7 @@ static void append_meanwhile(void)
 	is_due = false;
 	assert_false(twin_is_extended(&t));
 	twin_write(&t, 97, -1);
-	assert_true(twin_is_extended(&t));
+	assert_int_equal(twin_is_extended(&t), !holds_gate);
 }
 
 static ssize_t read_later(const struct transfer *transfer)
@@ -93,7 +94,9 @@ static void a_read_ends_where_the_data_ends(void **state)
 	read_meanwhile(900);
 	twin_close(&t);
 	open_ordinary("a.log", O_RDWR);
+	holds_gate = true;
 	read_meanwhile(-1);
+	holds_gate = false;
 	twin_seek(&t, 0, SEEK_CUR);
 	twin_close(&t);
 }
@@ -118,7 +121,9 @@ static void the_end_is_that_of_the_data(void **state)
 	(void)state;
 	open_ordinary("a.log", O_RDWR);
 	sys.lseek = seek_later;
+	holds_gate = true;
 	assert_int_equal(files_lseek(table_get(t.fd), t.fd, -7, SEEK_END), 1090);
+	holds_gate = false;
 	sys.lseek = lseek;
 	assert_false(is_due);
 	twin_close(&t);
