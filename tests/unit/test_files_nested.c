@@ -160,11 +160,11 @@ static int64_t transfer(const struct call *c, int fd)
 	struct transfer t = {.fd = fd, .at_offset = c->offset >= 0, .to_end = c->kind == WRITE_TO_END,
 			     .offset = c->offset, .iov = iov, .count = 2, .bytes = (size_t)c->bytes,
 			     .call = c->kind == READ ? real_read : real_write};
-	char *buffer = NULL;
+	char buffer[128]; /* not allocated: a jump would lose it */
 	ssize_t result;
 
 	if (c->kind == READ)
-		iov[0].iov_base = buffer = malloc((size_t)c->bytes);
+		iov[0].iov_base = buffer;
 	iov[1].iov_base = (char *)iov[0].iov_base + iov[0].iov_len;
 	iov[1].iov_len = (size_t)c->bytes - iov[0].iov_len;
 	if (!table_get(fd))
@@ -175,7 +175,6 @@ static int64_t transfer(const struct call *c, int fd)
 	if (c->kind == READ && result > 0)
 		for (ssize_t i = 0, n = result; i < n; i++)
 			result = (result * 31 + buffer[i]) & INT32_MAX;
-	free(buffer);
 	return result;
 }
 
