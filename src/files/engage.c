@@ -115,8 +115,8 @@ static bool write_crosses_end(struct description *description, const struct tran
 	if (atomic_load(&description->append))
 		return true;
 	if (transfer->at_offset) {
-		end = start + (int64_t)transfer->bytes;
-		if (end <= atomic_load(&description->size_seen))
+		if (__builtin_add_overflow(start, (int64_t)transfer->bytes, &end) ||
+		    end <= atomic_load(&description->size_seen))
 			return false;
 	} else {
 		if (atomic_fetch_sub(&description->inside_left, (int64_t)transfer->bytes) >=
