@@ -64,7 +64,8 @@ static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
 		from = uncounted;
 	if (from > file_end)
 		return data_end;
-	used = tail_data_end(claimed->fd, claimed->readable, from, file_end);
+	used = tail_data_end(claimed->fd, claimed->readable,
+			     !atomic_load(&claimed->slot->robbed), from, file_end);
 	return used > from || used < 0 ? used : data_end;
 }
 
@@ -266,6 +267,9 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 void claimed_abandon(struct claimed *claimed)
 {
 	atomic_fetch_add(&claimed->slot->sequence, 1);
+	claimed->uncounted_end = claimed->write_end = 0;
+	/* Nothing was cut. */
+	atomic_store(&claimed->slot->robbed_end, INT64_MAX);
 	set_append(claimed, true);
 	filter_disengage(&claimed->slot->positions);
 	atomic_fetch_add(&claimed->slot->sequence, 1);
@@ -292,13 +296,14 @@ void claimed_catch_up(struct claimed *claimed)
 		break;
 	case INTENT_AT_OFFSET:
 		if (claimed->readable)
-			done = tail_data_end(claimed->fd, true, start, end);
+			done = tail_data_end(claimed->fd, true, false, start, end);
 		else
 			claimed->uncounted_end = end;
 		break;
 	default:
 		return;
 	}
+	atomic_store(&slot->intent, INTENT_NONE);
 	if (done > start)
 		filter_wrote(&slot->positions, done);
 }

@@ -229,17 +229,35 @@ struct description *description_find(dev_t dev, ino_t ino)
 	return next_of(&index, dev, ino);
 }
 
+static void note_keep_end(struct description *description, int64_t end, bool apart)
+{
+	if (atomic_load(&description->program_keep_end) < end)
+		atomic_store(&description->program_keep_end, end);
+	if (apart)
+		atomic_fetch_or(&description->reasons, KEEP_APART);
+}
+
 void descriptions_note_keep_end(dev_t dev, ino_t ino, int64_t end, bool apart)
 {
 	struct description *found;
 	size_t index = 0;
 
 	while ((found = next_of(&index, dev, ino))) {
-		if (atomic_load(&found->program_keep_end) < end)
-			atomic_store(&found->program_keep_end, end);
-		if (apart)
-			atomic_fetch_or(&found->reasons, KEEP_APART);
+		note_keep_end(found, end, apart);
 		description_let_go(found);
+	}
+}
+
+void description_inherit_keep_end(struct description *description)
+{
+	struct description *other;
+	size_t index = 0;
+
+	while ((other = next_of(&index, description->dev, description->ino))) {
+		if (other != description)
+			note_keep_end(description, atomic_load(&other->program_keep_end),
+				      atomic_load(&other->reasons) & KEEP_APART);
+		description_let_go(other);
 	}
 }
 

@@ -117,6 +117,8 @@ struct description {
  * closed last has to leave it there. apart: with a gap before it.
  */
 void descriptions_note_keep_end(dev_t dev, ino_t ino, int64_t end, bool apart);
+/* The same for one that has just been published, from another of the file. */
+void description_inherit_keep_end(struct description *description);
 /* It has cut the file: nothing is put back any more. */
 void descriptions_forget_keep_end(dev_t dev, ino_t ino);
 

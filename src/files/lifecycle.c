@@ -60,18 +60,6 @@ static void remember_path(struct description *description, const char *name)
 			 name + length - (room - 3));
 }
 
-/* From another description of the file, if the program has one. */
-static void inherit_keep_end(struct description *description)
-{
-	struct description *other = description_find(description->dev, description->ino);
-
-	if (!other)
-		return;
-	atomic_store(&description->program_keep_end, atomic_load(&other->program_keep_end));
-	atomic_fetch_or(&description->reasons, atomic_load(&other->reasons) & KEEP_APART);
-	description_let_go(other);
-}
-
 static void manage(int fd, int flags, const char *name, const struct rule *rule, uint32_t reasons)
 {
 	struct description *description, *was;
@@ -102,8 +90,8 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 	atomic_store(&description->direct, flags & O_DIRECT);
 	atomic_store(&description->reasons, reasons | atomic_load(&reasons_of_all));
 	remember_path(description, name);
-	inherit_keep_end(description);
 	description_publish(description);
+	description_inherit_keep_end(description);
 	if (!table_exchange(fd, description, &was)) {
 		description_free(description);
 		return;

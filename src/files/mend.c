@@ -5,10 +5,21 @@
 #include "files/engage.h"
 
 #include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-/* The first bytes of iov, to offset. Returns how many it has written, less than asked on an error. */
-static ssize_t write_at(int fd, const struct iovec *iov, int64_t offset, ssize_t bytes)
+static ssize_t write_part(const struct transfer *transfer, const struct iovec *part, int64_t offset)
 {
+	if (!transfer->flags)
+		return sys.pwritev(transfer->fd, part, 1, offset);
+	return sys.syscall(SYS_pwritev2, transfer->fd, part, 1, (long)offset,
+			   (long)((uint64_t)offset >> 32), transfer->flags);
+}
+
+/* Its first bytes, to offset. Returns how many it has written, or -1. */
+static ssize_t write_at(const struct transfer *transfer, int64_t offset, ssize_t bytes)
+{
+	const struct iovec *iov = transfer->iov;
 	ssize_t at = 0;
 
 	while (at < bytes) {
@@ -17,16 +28,27 @@ static ssize_t write_at(int fd, const struct iovec *iov, int64_t offset, ssize_t
 		if ((ssize_t)part.iov_len > bytes - at)
 			part.iov_len = (size_t)(bytes - at);
 		while (part.iov_len > 0) {
-			ssize_t written = sys.pwritev(fd, &part, 1, offset + at);
+			ssize_t written = write_part(transfer, &part, offset + at);
 
 			if (written <= 0)
-				return at;
+				return at > 0 ? at : written;
 			at += written;
 			part.iov_base = (char *)part.iov_base + written;
 			part.iov_len -= (size_t)written;
 		}
 	}
 	return at;
+}
+
+void mend_await(struct claim_slot *slot)
+{
+	int saved_errno = errno;
+
+	while (slot_is_extended(slot)) {
+		owner_wait(&slot->lock, SLOT_PATIENCE);
+		files_check_guardian();
+	}
+	errno = saved_errno;
 }
 
 /*
@@ -44,16 +66,13 @@ ssize_t mend_robbed(struct description *description, struct claim_slot *slot,
 
 	if (written <= 0)
 		return written;
-	while (owner_of(&slot->lock) == GUARDIAN_OWNER) {
-		owner_wait(&slot->lock, SLOT_PATIENCE);
-		files_check_guardian();
-	}
+	mend_await(slot);
 	if (atomic_load(&slot->robbed_end) < place->start + written) {
 		atomic_fetch_add(&description->retries, 1);
 		again.to_end = place->append;
 		written = place->append
 				  ? again.call(&again)
-				  : write_at(transfer->fd, transfer->iov, place->start, written);
+				  : write_at(transfer, place->start, written);
 	}
 	if (written > 0)
 		errno = saved_errno;

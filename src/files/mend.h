@@ -30,6 +30,9 @@ struct place {
 ssize_t mend_robbed(struct description *description, struct claim_slot *slot,
 		    const struct transfer *transfer, const struct place *place, ssize_t written);
 
+/* The guardian had taken over the lock: until it has settled the file. */
+void mend_await(struct claim_slot *slot);
+
 /* The failed write once more, on an ordinary file: its answer, and what it leaves, are that file's. */
 ssize_t mend_failed(struct transfer *transfer);
 

@@ -119,8 +119,9 @@ static bool seek_managed(struct description *description, int fd, off_t offset, 
 		if (!(whence == SEEK_CUR && offset == 0))
 			description->at_end = false;
 		*result = seek_extended(slot, fd, offset, whence);
-		if (locked)
-			slot_unlock(slot, &hold);
+		/* Taken over: the end that it went by may have been none any more. */
+		if (locked && !slot_unlock(slot, &hold) && whence != SEEK_SET && whence != SEEK_CUR)
+			continue;
 		return true;
 	}
 	return false;

@@ -235,11 +235,26 @@ static void note_written(struct description *description, struct claim_slot *slo
 	errno = saved_errno;
 }
 
-/* False: a signal handler has appended since the place was found, which is to be found again. */
-static bool take_place(struct description *description, struct claim_slot *slot,
+enum verdict {
+	GOES,	/* to its place, in what is allocated ahead */
+	AGAIN,	/* a signal handler has appended since the place was found */
+	LOST,	/* the lock was taken over meanwhile: nothing is written yet */
+	FAILS,	/* the kernel says why */
+	ASTRAY, /* the descriptor has come to stand for another file */
+	BEHIND, /* file_end has to move first */
+	APART,	/* an ordinary file's matter, */
+	SPARSE, /* and the next ones perhaps, too */
+};
+
+/*
+ * Who takes the lock over does so from a thread that stands still, and reads what it has announced: a
+ * thread that finds the lock its own after that is known to be about to write.
+ */
+static enum verdict take_place(struct description *description, struct claim_slot *slot,
 		       struct transfer *transfer, struct place *place)
 {
 	int64_t data_end = atomic_load(&slot->positions.data_end);
+	enum verdict verdict;
 
 	go_to_end(description, transfer, place);
 	announce(slot,
@@ -247,25 +262,23 @@ static bool take_place(struct description *description, struct claim_slot *slot,
 		 : transfer->at_offset && !place->borrows ? INTENT_AT_OFFSET
 							       : INTENT_AT_POSITION,
 		 place->start, place->end);
-	if (!place->append || !atomic_exchange(&description->outrun, false))
-		return true;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (owner_of(&slot->lock) != thread_id())
+		verdict = LOST;
+	else if (place->append && atomic_exchange(&description->outrun, false))
+		verdict = AGAIN;
+	else
+		return GOES;
 	announce(slot, INTENT_NONE, 0, 0);
-	if (place->borrows)
+	if (verdict == LOST)
+		mend_await(slot);
+	if (verdict == LOST || place->borrows)
 		return_offset(description, transfer, place);
 	else
 		sys.lseek(transfer->fd, atomic_load(&slot->positions.data_end), SEEK_SET);
 	description->at_end = false;
-	return false;
+	return verdict;
 }
-
-enum verdict {
-	GOES,	/* to its place, in what is allocated ahead */
-	FAILS,	/* the kernel says why */
-	ASTRAY, /* the descriptor has come to stand for another file */
-	BEHIND, /* file_end has to move first */
-	APART,	/* an ordinary file's matter, */
-	SPARSE, /* and the next ones perhaps, too */
-};
 
 static enum verdict judge(struct description *description, struct claim_slot *slot,
 			  struct transfer *transfer, struct place *place)
@@ -305,6 +318,8 @@ static void make_way(struct description *description, struct claim_slot *slot,
 		description_settle(description);
 		break;
 	case GOES:
+	case AGAIN:
+	case LOST:
 	case FAILS:
 		break;
 	}
@@ -321,6 +336,8 @@ static bool write_in_place(struct description *description, struct claim_slot *s
 	*result = place->borrows ? write_here(transfer) : transfer->call(transfer);
 	transfer->to_end = to_end;
 	note_written(description, slot, transfer, place, *result);
+	if (place->borrows && owner_of(&slot->lock) != thread_id())
+		mend_await(slot);
 	if (place->borrows || *result <= 0)
 		return_offset(description, transfer, place);
 	is_short = *result < 0 ? errno == EFAULT : *result < (ssize_t)transfer->bytes;
@@ -357,6 +374,11 @@ static bool write_extended(struct description *description, struct claim_slot *s
 
 	files_check_guardian();
 	if (!slot_lock(slot, &hold)) {
+		/* Behind what the outer call may never write: an ordinary file's matter. */
+		if (transfer->at_offset && atomic_load(&description->append)) {
+			description_settle(description);
+			return false;
+		}
 		*result = write_nested(description, slot, transfer);
 		return true;
 	}
@@ -364,9 +386,11 @@ static bool write_extended(struct description *description, struct claim_slot *s
 		slot_unlock(slot, &hold);
 		return false;
 	}
-	do
+	do {
 		verdict = judge(description, slot, transfer, &place);
-	while (verdict == GOES && !take_place(description, slot, transfer, &place));
+		if (verdict == GOES)
+			verdict = take_place(description, slot, transfer, &place);
+	} while (verdict == AGAIN);
 	if (verdict == FAILS)
 		*result = transfer->call(transfer);
 	if (verdict != GOES) {
@@ -445,7 +469,7 @@ static bool write_managed(struct description *description, struct transfer *tran
 static ssize_t write_any(struct description *description, struct transfer *transfer)
 {
 	for (; description; description = table_get(transfer->fd)) {
-		ssize_t result;
+		ssize_t result = -1;
 		bool done;
 
 		if (!description_hold(description, transfer->fd))

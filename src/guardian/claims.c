@@ -166,6 +166,7 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	claimed->append = request->flags & CLAIM_APPEND;
 	claimed->min_free = request->min_free;
 	claimed->options = request->options;
+	claimed->uncounted_end = claimed->write_end = 0;
 	claim->idle = request->idle;
 	atomic_store(&claimed->slot->program_keep_end, request->keep_end);
 	claim->seen_data_end = -1;

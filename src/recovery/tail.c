@@ -144,7 +144,7 @@ static int64_t last_nonzero(int fd, int64_t from, int64_t to)
 }
 
 /* Every run of data that SEEK_DATA reports in [from, to). Clean read-ahead pages count as data. */
-static int64_t scan_data(int fd, bool readable, int64_t from, int64_t to)
+static int64_t scan_data(int fd, bool readable, int64_t from, int64_t to, bool *moved)
 {
 	int64_t found = from;
 
@@ -154,6 +154,7 @@ static int64_t scan_data(int fd, bool readable, int64_t from, int64_t to)
 
 		if (data < 0)
 			return errno == ENXIO ? found : -errno;
+		*moved = true;
 		if (data >= to)
 			break;
 		hole = sys.lseek(fd, data, SEEK_HOLE);
@@ -171,10 +172,11 @@ static int64_t scan_data(int fd, bool readable, int64_t from, int64_t to)
 	return found;
 }
 
-int64_t tail_data_end(int fd, bool readable, int64_t from, int64_t to)
+int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_t to)
 {
 	int64_t page = (from + PAGE - 1) / PAGE * PAGE;
 	int64_t found = from;
+	bool moved = false;
 	off_t offset;
 
 	if (page > to)
@@ -195,11 +197,16 @@ int64_t tail_data_end(int fd, bool readable, int64_t from, int64_t to)
 	    is_unwritten(fd, page, to))
 		return found;
 
+	if (!may_seek && readable) {
+		int64_t used = last_nonzero(fd, page, to);
+
+		return used < 0 || used > page ? used : found;
+	}
 	offset = sys.lseek(fd, 0, SEEK_CUR);
 	if (offset < 0)
 		return -errno;
-	page = scan_data(fd, readable, page, to);
-	if (sys.lseek(fd, offset, SEEK_SET) < 0)
+	page = scan_data(fd, readable, page, to, &moved);
+	if (moved && sys.lseek(fd, offset, SEEK_SET) < 0)
 		return -errno;
 	if (page < 0)
 		return page;

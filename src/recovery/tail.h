@@ -12,9 +12,10 @@
  * as data counts whole, and the rest of the page that holds `from` isn't looked at (nobody can:
  * every open would break our own lease).
  *
- * May move the description's offset for a moment; the caller keeps other users of the offset out.
+ * may_seek: may move the description's offset for a moment; the caller keeps other users of the offset
+ * out. Otherwise a readable one is read instead, from end to end; for one that isn't there is no other way.
  */
-int64_t tail_data_end(int fd, bool readable, int64_t from, int64_t to);
+int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_t to);
 
 /*
  * Can tail_data_end tell for this description? Not where it isn't readable and the filesystem has

@@ -45,6 +45,20 @@ cases() {
 	END
 }
 
+# Before the call, in what the library does for it.
+moments() {
+	cat <<-END
+		seek append-back 0 o640 o640n64
+		seek append-back 100 o640 o640b100n64
+		seek pwrite-append 0 o640 o640n64
+		seek pwrite-append 100 o640 o640b100n64
+		mask pwrite-append 100 o640 o640b100n64
+		mask write-asks 0 o640 o640n64
+		mask write-asks 100 o640 o640b100n64
+		entry append-mixed 0 o640 o640n64
+	END
+}
+
 # Its bytes can't be read back, so the append counts only when the call returns: after the
 # neighbour's, which it has come before without the library. Nothing tells the two orders apart.
 later() {
@@ -91,9 +105,19 @@ made_while_it_is_settled() { # TYPE
 		[ "$method" != pwrite-across ] || seen=o577n63
 		is "$1: $method just before the cut, $bytes bytes of a neighbour" \
 			"$(interrupted cut "$method" "$bytes" "${prefix[@]}")" "$seen $final"
-		[ "$bytes" -ne 0 ] || is "$1: $method just before the proof" \
+		[ "$bytes" -eq 0 ] || continue
+		is "$1: $method just before the proof, and on" \
 			"$(interrupted race "$method" 0 "${prefix[@]}")" "$final"
-	done < <(cases)
+		is "$1: $method just before the cut, and on" \
+			"$(interrupted late "$method" 0 "${prefix[@]}")" "$final"
+	done < <(
+		cases
+		moments
+	)
+	while read -r side method bytes seen final; do
+		is "$1: $method, stopped at $side, $bytes bytes of a neighbour" \
+			"$(interrupted "$side" "$method" "$bytes" "${prefix[@]}")" "$seen $final"
+	done < <(moments)
 }
 
 each_filesystem() {

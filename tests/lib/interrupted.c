@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * interrupted entry|exit|cut|race METHOD APPENDED FILE [COMMAND...]: stops a program in the very moment
- * before or after its append's system call (ptrace(2)), looks at FILE meanwhile, appends APPENDED
- * bytes to it, and lets the program go on. cut: it is stopped before the call, and makes it when the
- * guardian is just about to cut the file. race: it makes it, and goes on, when the guardian is about
- * to prove that nothing would be cut; FILE isn't looked at. Prints what FILE held then and in the end, run-length
- * encoded: the program's earlier bytes are o, those of the append n, the neighbour's b.
+ * interrupted POINT METHOD APPENDED FILE [COMMAND...]: stops a program (ptrace(2)), looks at FILE
+ * meanwhile, appends APPENDED bytes to it, and lets the program go on. Prints what FILE held then
+ * and in the end, run-length encoded: the program's earlier bytes are o, those of the append n, the
+ * neighbour's b. POINT is
  *
- * interrupted METHOD FILE: the program. METHOD is write, append (O_APPEND), pwrite, pwrite-only
- * (O_WRONLY), pwrite-append (O_APPEND), pwrite-append-only, or pwrite-across, which overwrites all of
- * the last record but its first byte, and appends one. COMMAND goes before it.
+ *	entry	just before the append's system call
+ *	exit	just after it
+ *	seek	before the offset is moved to the end for it
+ *	mask	before signals are blocked, or the offset asked for
+ *	cut	entry; and the call is made when the guardian is just about to cut the file
+ *	late	the same, and the program goes on, FILE isn't looked at
+ *	race	the same, when the guardian is about to prove that nothing would be cut
+ *
+ * interrupted METHOD FILE: the program. METHOD is write or pwrite, and
+ *
+ *	append	with O_APPEND
+ *	only	O_WRONLY
+ *	across	overwrites all of the last record but its first byte, and appends one
+ *	back	from offset 0
+ *	asks	for SEEK_END before it
+ *	mixed	by pwrite, after records by write
  */
 #include <dirent.h>
 #include <err.h>
@@ -53,7 +64,13 @@ static int program(const char *method, const char *path)
 		append('o', i * RECORD);
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		err(98, "PTRACE_TRACEME");
-	raise(SIGSTOP);
+	if (strstr(method, "mixed"))
+		at_offset = true;
+	if (strstr(method, "back"))
+		lseek(fd, 0, SEEK_SET);
+	kill(getpid(), SIGSTOP); /* raise(3) would block signals */
+	if (strstr(method, "asks") && lseek(fd, 0, SEEK_END) < RECORDS * RECORD)
+		err(98, "SEEK_END");
 	append('n', RECORDS * RECORD - (strstr(method, "across") ? RECORD - 1 : 0));
 	if (close(fd) < 0)
 		err(98, "close");
@@ -95,6 +112,16 @@ static bool is_append(const struct __ptrace_syscall_info *info)
 	return info->entry.nr == SYS_writev ||
 	       ((info->entry.nr == SYS_write || info->entry.nr == SYS_pwrite64) &&
 		info->entry.args[2] == RECORD);
+}
+
+static bool is_seek(const struct __ptrace_syscall_info *info)
+{
+	return info->entry.nr == SYS_lseek && info->entry.args[2] == SEEK_SET;
+}
+
+static bool is_mask(const struct __ptrace_syscall_info *info)
+{
+	return info->entry.nr == SYS_rt_sigprocmask || info->entry.nr == SYS_lseek;
 }
 
 static bool is_cut(const struct __ptrace_syscall_info *info)
@@ -189,7 +216,35 @@ static pid_t open_outside(const char *path)
 	return pid;
 }
 
-static void append_meanwhile(pid_t pid, const char *path, bool goes_on)
+static const struct point {
+	const char *name;
+	bool (*where)(const struct __ptrace_syscall_info *info); /* the program is stopped */
+	int side;
+	bool (*when)(const struct __ptrace_syscall_info *info); /* the guardian is; or NULL */
+	bool goes_on;
+} points[] = {
+	{"entry", is_append, PTRACE_SYSCALL_INFO_ENTRY, NULL, false},
+	{"exit", is_append, PTRACE_SYSCALL_INFO_EXIT, NULL, false},
+	{"seek", is_seek, PTRACE_SYSCALL_INFO_ENTRY, NULL, false},
+	{"mask", is_mask, PTRACE_SYSCALL_INFO_ENTRY, NULL, false},
+	{"cut", is_append, PTRACE_SYSCALL_INFO_ENTRY, is_cut, false},
+	{"late", is_append, PTRACE_SYSCALL_INFO_ENTRY, is_cut, true},
+	{"race", is_append, PTRACE_SYSCALL_INFO_ENTRY, is_proof, true},
+	{NULL},
+};
+
+static const struct point *point_of(const char *name)
+{
+	const struct point *point = points;
+
+	while (point->name && strcmp(point->name, name) != 0)
+		point++;
+	if (!point->name)
+		errx(99, "%s is no point", name);
+	return point;
+}
+
+static void append_meanwhile(pid_t pid, const char *path, const struct point *point)
 {
 	pid_t guardian = guardian_of(pid, path), opener;
 	int status;
@@ -199,9 +254,9 @@ static void append_meanwhile(pid_t pid, const char *path, bool goes_on)
 	    waitpid(guardian, &status, 0) < 0)
 		err(98, "the guardian");
 	opener = open_outside(path);
-	run_to(guardian, PTRACE_SYSCALL_INFO_ENTRY, goes_on ? is_proof : is_cut);
+	run_to(guardian, PTRACE_SYSCALL_INFO_ENTRY, point->when);
 	finish_call(pid);
-	if (goes_on) {
+	if (point->goes_on) {
 		ptrace(PTRACE_DETACH, pid, NULL, NULL);
 		usleep(200000); /* it waits for the guardian then */
 	}
@@ -212,17 +267,17 @@ static void append_meanwhile(pid_t pid, const char *path, bool goes_on)
 
 int main(int argc, char **argv)
 {
-	int side, status;
-	size_t bytes;
+	const struct point *point;
 	const char *path;
-	bool race;
+	size_t bytes;
 	pid_t pid;
+	int status;
 
 	if (argc == 3)
 		return program(argv[1], argv[2]);
 	if (argc < 5)
-		errx(99, "usage: interrupted entry|exit|cut|race METHOD APPENDED FILE [COMMAND...]");
-	side = strcmp(argv[1], "exit") == 0 ? PTRACE_SYSCALL_INFO_EXIT : PTRACE_SYSCALL_INFO_ENTRY;
+		errx(99, "usage: interrupted POINT METHOD APPENDED FILE [COMMAND...]");
+	point = point_of(argv[1]);
 	bytes = strtoul(argv[3], NULL, 10);
 	path = argv[4];
 	alarm(30);
@@ -243,15 +298,14 @@ int main(int argc, char **argv)
 		errx(98, "it did not stop: %x", (unsigned)status);
 	if (ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) < 0)
 		err(98, "PTRACE_SETOPTIONS");
-	run_to(pid, side, is_append);
-	race = strcmp(argv[1], "race") == 0;
-	if (race || strcmp(argv[1], "cut") == 0)
-		append_meanwhile(pid, path, race);
-	if (!race)
+	run_to(pid, point->side, point->where);
+	if (point->when)
+		append_meanwhile(pid, path, point);
+	if (!point->goes_on)
 		show("seen", path);
 	if (bytes)
 		neighbour(path, bytes);
-	if (!race)
+	if (!point->goes_on)
 		ptrace(PTRACE_DETACH, pid, NULL, NULL);
 	if (waitpid(pid, &status, 0) < 0 || status != 0)
 		errx(98, "it ended with %x", (unsigned)status);

@@ -138,11 +138,11 @@ static void an_allocated_tail_is_empty(void **state)
 		int64_t from = tails[i].from, to = tails[i].to;
 
 		file_new(&file, from, to);
-		assert_int_equal(tail_data_end(file.fd, false, from, to), from);
-		assert_int_equal(tail_data_end(file.fd, true, from, to), from);
+		assert_int_equal(tail_data_end(file.fd, false, true, from, to), from);
+		assert_int_equal(tail_data_end(file.fd, true, true, from, to), from);
 		drop_cache(&file);
-		assert_int_equal(tail_data_end(file.fd, false, from, to), from);
-		assert_int_equal(tail_data_end(file.fd, true, from, to), from);
+		assert_int_equal(tail_data_end(file.fd, false, true, from, to), from);
+		assert_int_equal(tail_data_end(file.fd, true, true, from, to), from);
 		file_delete(&file);
 	}
 }
@@ -182,8 +182,8 @@ static void an_untouched_tail_is_not_searched(void **state)
 	}
 	sys.lseek = no_lseek;
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(tail_data_end(file.fd, true, 100, 4 * MIB), 100);
-		assert_int_equal(tail_data_end(file.fd, false, 100, 4 * MIB), 100);
+		assert_int_equal(tail_data_end(file.fd, true, true, 100, 4 * MIB), 100);
+		assert_int_equal(tail_data_end(file.fd, false, true, 100, 4 * MIB), 100);
 	}
 	file_delete(&file);
 }
@@ -195,7 +195,7 @@ static void a_hole_is_empty(void **state)
 	(void)state;
 	file_new(&file, 100, 100);
 	assert_int_equal(ftruncate(file.second, 3 * MIB + 5), 0);
-	assert_int_equal(tail_data_end(file.fd, true, 100, 3 * MIB + 5), 100);
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 3 * MIB + 5), 100);
 	file_delete(&file);
 }
 
@@ -209,7 +209,7 @@ static void pages_that_were_only_read_are_empty(void **state)
 		file_new(&file, from, to);
 		drop_cache(&file);
 		read_tail(&file, from, to);
-		assert_int_equal(tail_data_end(file.fd, true, from, to), from);
+		assert_int_equal(tail_data_end(file.fd, true, true, from, to), from);
 		file_delete(&file);
 	}
 }
@@ -225,9 +225,9 @@ static void written_zeroes_are_empty(void **state)
 
 		file_new(&file, from, to);
 		put(&file, zeroes, (size_t)(to - from), from);
-		assert_int_equal(tail_data_end(file.fd, true, from, to), from);
+		assert_int_equal(tail_data_end(file.fd, true, true, from, to), from);
 		drop_cache(&file);
-		assert_int_equal(tail_data_end(file.fd, true, from, to), from);
+		assert_int_equal(tail_data_end(file.fd, true, true, from, to), from);
 		file_delete(&file);
 	}
 	free(zeroes);
@@ -253,10 +253,10 @@ static void find_byte(int64_t from, int64_t to, int64_t at, enum company company
 	put(&file, &byte, 1, at);
 	if (company == FLUSHED)
 		drop_cache(&file);
-	assert_int_equal(tail_data_end(file.fd, true, from, to), at + 1);
+	assert_int_equal(tail_data_end(file.fd, true, true, from, to), at + 1);
 	/* From right behind it on there is nothing. */
 	if (at + 1 < to)
-		assert_int_equal(tail_data_end(file.fd, true, at + 1, to), at + 1);
+		assert_int_equal(tail_data_end(file.fd, true, true, at + 1, to), at + 1);
 	file_delete(&file);
 }
 
@@ -290,13 +290,13 @@ static void the_last_of_many_is_found(void **state)
 	put(&file, "two\0\0", 5, 700000);
 	put(&file, "three", 5, 3 * MIB);
 	put(&file, "\0\0\0", 3, 3 * MIB + 70000);
-	assert_int_equal(tail_data_end(file.fd, true, 100, 4 * MIB), 3 * MIB + 5);
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 4 * MIB), 3 * MIB + 5);
 	/* What is looked at ends where it was said to. */
-	assert_int_equal(tail_data_end(file.fd, true, 100, 3 * MIB + 2), 3 * MIB + 2);
-	assert_int_equal(tail_data_end(file.fd, true, 3 * MIB + 1, 3 * MIB + 2), 3 * MIB + 2);
-	assert_int_equal(tail_data_end(file.fd, true, 100, 3 * MIB), 700003);
-	assert_int_equal(tail_data_end(file.fd, true, 100, 5000), 100);
-	assert_int_equal(tail_data_end(file.fd, true, 3 * MIB + 5, 4 * MIB), 3 * MIB + 5);
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 3 * MIB + 2), 3 * MIB + 2);
+	assert_int_equal(tail_data_end(file.fd, true, true, 3 * MIB + 1, 3 * MIB + 2), 3 * MIB + 2);
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 3 * MIB), 700003);
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 5000), 100);
+	assert_int_equal(tail_data_end(file.fd, true, true, 3 * MIB + 5, 4 * MIB), 3 * MIB + 5);
 	file_delete(&file);
 }
 
@@ -310,9 +310,9 @@ static void stores_through_a_mapping_are_found(void **state)
 	map = mmap(NULL, (size_t)(2 * MIB), PROT_READ | PROT_WRITE, MAP_SHARED, file.second, 0);
 	assert_ptr_not_equal(map, MAP_FAILED);
 	map[200] = 'm';
-	assert_int_equal(tail_data_end(file.fd, true, 100, 2 * MIB), 201);
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 2 * MIB), 201);
 	map[MIB + 1] = 'm';
-	assert_int_equal(tail_data_end(file.fd, true, 100, 2 * MIB), MIB + 2);
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 2 * MIB), MIB + 2);
 	munmap(map, (size_t)(2 * MIB));
 	file_delete(&file);
 }
@@ -326,18 +326,18 @@ static void through_a_write_only_description(void **state)
 	(void)state;
 	file_new(&file, 100, 4 * MIB);
 	assert_true(file_reopen(&file, O_WRONLY));
-	assert_int_equal(tail_data_end(file.fd, false, 100, 4 * MIB), 100);
+	assert_int_equal(tail_data_end(file.fd, false, true, 100, 4 * MIB), 100);
 	drop_cache(&file);
-	assert_int_equal(tail_data_end(file.fd, false, 100, 4 * MIB), 100);
+	assert_int_equal(tail_data_end(file.fd, false, true, 100, 4 * MIB), 100);
 	/* The data's own page isn't looked at, as the header says. */
 	put(&file, "x", 1, 200);
-	assert_int_equal(tail_data_end(file.fd, false, 100, 4 * MIB), 100);
+	assert_int_equal(tail_data_end(file.fd, false, true, 100, 4 * MIB), 100);
 	put(&file, "x", 1, MIB + 5);
-	end = tail_data_end(file.fd, false, 100, 4 * MIB);
+	end = tail_data_end(file.fd, false, true, 100, 4 * MIB);
 	assert_in_range(end, MIB + 6, MIB + 65536);
 	assert_int_equal(end % PAGE, 0);
 	put(&file, "x", 1, 4 * MIB - 1);
-	assert_int_equal(tail_data_end(file.fd, false, 100, 4 * MIB), 4 * MIB);
+	assert_int_equal(tail_data_end(file.fd, false, true, 100, 4 * MIB), 4 * MIB);
 	file_delete(&file);
 }
 
@@ -357,11 +357,11 @@ static void through_a_direct_description(void **state)
 			close(file.second);
 			return; /* cmocka 1.1.7 prints skip() as a failure in TAP */
 		}
-		assert_int_equal(tail_data_end(file.fd, true, from, to), from);
+		assert_int_equal(tail_data_end(file.fd, true, true, from, to), from);
 		put(&file, "x", 1, places[i]);
-		assert_int_equal(tail_data_end(file.fd, true, from, to), places[i] + 1);
+		assert_int_equal(tail_data_end(file.fd, true, true, from, to), places[i] + 1);
 		drop_cache(&file);
-		assert_int_equal(tail_data_end(file.fd, true, from, to), places[i] + 1);
+		assert_int_equal(tail_data_end(file.fd, true, true, from, to), places[i] + 1);
 		file_delete(&file);
 	}
 }
@@ -377,10 +377,10 @@ static void many_extents_are_looked_at(void **state)
 	for (int64_t at = 2 * PAGE; at < 2 * MIB; at += 4 * PAGE)
 		assert_int_equal(fallocate(file.second, 0, at, PAGE), 0);
 	drop_cache(&file);
-	assert_int_equal(tail_data_end(file.fd, true, PAGE, 4 * MIB), PAGE);
+	assert_int_equal(tail_data_end(file.fd, true, true, PAGE, 4 * MIB), PAGE);
 	put(&file, "x", 1, 2 * MIB + 5 * PAGE);
 	drop_cache(&file);
-	assert_int_equal(tail_data_end(file.fd, true, PAGE, 4 * MIB), 2 * MIB + 5 * PAGE + 1);
+	assert_int_equal(tail_data_end(file.fd, true, true, PAGE, 4 * MIB), 2 * MIB + 5 * PAGE + 1);
 	file_delete(&file);
 }
 
@@ -424,10 +424,10 @@ static void without_fiemap_the_bytes_are_read(void **state)
 	sys.ioctl = failing_ioctl;
 	file_new(&file, PAGE, 4 * MIB);
 	drop_cache(&file);
-	assert_int_equal(tail_data_end(file.fd, true, PAGE, 4 * MIB), PAGE);
+	assert_int_equal(tail_data_end(file.fd, true, true, PAGE, 4 * MIB), PAGE);
 	put(&file, "x", 1, 3 * MIB);
 	drop_cache(&file);
-	assert_int_equal(tail_data_end(file.fd, true, PAGE, 4 * MIB), 3 * MIB + 1);
+	assert_int_equal(tail_data_end(file.fd, true, true, PAGE, 4 * MIB), 3 * MIB + 1);
 	file_delete(&file);
 }
 
@@ -443,11 +443,11 @@ static void interrupted_and_short_reads_go_on(void **state)
 	fault.error = EINTR;
 	for (fault.call = 0; fault.call < 4; fault.call++) {
 		fault.calls = 0;
-		assert_int_equal(tail_data_end(file.fd, true, 100, 4 * MIB), MIB + 1);
+		assert_int_equal(tail_data_end(file.fd, true, true, 100, 4 * MIB), MIB + 1);
 	}
 	fault.error = 0;
 	fault.short_read = 4096;
-	assert_int_equal(tail_data_end(file.fd, true, 100, 4 * MIB), MIB + 1);
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 4 * MIB), MIB + 1);
 	file_delete(&file);
 }
 
@@ -466,7 +466,7 @@ static void a_failing_call_is_reported(void **state)
 		reached = 0;
 		for (fault.call = 0; fault.call < 2; fault.call++) {
 			fault.calls = 0;
-			assert_int_equal(tail_data_end(file.fd, true, 100, 4 * MIB), -errors[i]);
+			assert_int_equal(tail_data_end(file.fd, true, true, 100, 4 * MIB), -errors[i]);
 			reached++;
 		}
 		assert_int_equal(reached, 2);
@@ -478,7 +478,7 @@ static void a_failing_call_is_reported(void **state)
 			int64_t ret;
 
 			fault.calls = 0;
-			ret = tail_data_end(file.fd, true, 100, 4 * MIB);
+			ret = tail_data_end(file.fd, true, true, 100, 4 * MIB);
 			if (fault.calls <= fault.call) {
 				assert_int_equal(ret, MIB + 1);
 				break;
@@ -499,10 +499,10 @@ static void a_file_that_ends_early_is_empty_there(void **state)
 
 	(void)state;
 	file_new(&file, 100, 100);
-	assert_int_equal(tail_data_end(file.fd, true, 100, 4 * MIB), 100);
-	assert_int_equal(tail_data_end(file.fd, true, 3 * PAGE, 4 * MIB), 3 * PAGE);
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 4 * MIB), 100);
+	assert_int_equal(tail_data_end(file.fd, true, true, 3 * PAGE, 4 * MIB), 3 * PAGE);
 	put(&file, "x", 1, 200);
-	assert_int_equal(tail_data_end(file.fd, true, 100, 4 * MIB), 201);
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 4 * MIB), 201);
 	file_delete(&file);
 }
 
