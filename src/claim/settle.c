@@ -125,6 +125,16 @@ static void restore_times(const struct claimed *claimed, const struct stat *befo
 	sys.futimens(claimed->fd, times);
 }
 
+/*
+ * ftruncate(2) strips set-user-ID and set-group-ID where the caller has no CAP_FSETID. What the
+ * program itself sets finds the file settled; but others may do it, unseen.
+ */
+static void restore_mode(const struct claimed *claimed, const struct stat *before)
+{
+	if (before->st_mode & (S_ISUID | S_ISGID))
+		sys.fchmod(claimed->fd, before->st_mode & 07777);
+}
+
 int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t max_end)
 {
 	struct claim_slot *slot = claimed->slot;
@@ -248,6 +258,7 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 		atomic_fetch_add(&slot->bytes_cut,
 				 (uint64_t)(before.st_size - atomic_load(&slot->positions.data_end)));
 		restore_program_keep(claimed, atomic_load(&slot->positions.data_end), &before);
+		restore_mode(claimed, &before);
 		restore_times(claimed, &before);
 	}
 	if (atomic_load(&slot->robbed))

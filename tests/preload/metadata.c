@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/xattr.h>
 #include <utime.h>
@@ -28,9 +29,13 @@ static void tell(const char *name)
 static void modes(void)
 {
 	int fd = start("fchmod", O_RDWR);
+	struct stat st;
 
 	CALL(fchmod(fd, 06755));
 	tell(file);
+	/* Nothing is left to be done to it at the end, when it may be another's. */
+	CALL(fstat(fd, &st));
+	CALL(st.st_blocks < 2048);
 	finish(fd);
 	tell(file);
 
@@ -41,6 +46,13 @@ static void modes(void)
 
 	fd = start("fchmodat", O_RDWR);
 	CALL(fchmodat(AT_FDCWD, file, 02750, 0));
+	finish(fd);
+	tell(file);
+
+	/* Somebody else's doing, which nobody tells us of. */
+	fd = start("chmod-unseen", O_RDWR);
+	CALL(raw_syscall(SYS_chmod, file, 06755));
+	tell(file);
 	finish(fd);
 	tell(file);
 
