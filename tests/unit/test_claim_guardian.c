@@ -623,6 +623,27 @@ static void what_is_barred_is_not_extended(void **state)
 	twin_close(&t);
 }
 
+static void a_neighbour_is_left_in_peace_for_a_while(void **state)
+{
+	struct twin t;
+	int fd;
+
+	(void)state;
+	extended(&t, O_RDWR);
+	fd = open(t.path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_false(twin_is_extended(&t));
+	twin_write(&t, 97, -1);
+	assert_false(twin_is_extended(&t));
+	assert_true(twin_reasons(&t) & KEEP_CHALLENGED);
+	twin_due(&t);
+	twin_write(&t, 97, -1);
+	assert_true(twin_is_extended(&t));
+	assert_false(twin_reasons(&t) & KEEP_CHALLENGED);
+	twin_close(&t);
+}
+
 /* Its lock was taken from a thread that may still be about to write. */
 static void what_was_robbed_is_not_extended(void **state)
 {
@@ -668,6 +689,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_socket_that_was_taken_is_left_alone),
 		cmocka_unit_test(all_slots_may_be_in_use),
 		cmocka_unit_test(what_is_barred_is_not_extended),
+		cmocka_unit_test(a_neighbour_is_left_in_peace_for_a_while),
 		cmocka_unit_test(what_was_robbed_is_not_extended),
 	};
 	const char *name = strrchr(argv[0], '/');

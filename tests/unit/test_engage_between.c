@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A file that is extended, by another thread's append, while a call on what was an ordinary file is
- * under way: the call answers as the plain file does. Here the append comes out of the call itself.
+ * What other threads do in the middle of a call: here it comes out of the call itself. Mostly they
+ * append to what was an ordinary file, so that it is extended: the call answers as the plain file
+ * does.
  *
  * PREALLOCATE_TEST_DIRECTORY: where (/var/tmp).
  */
@@ -140,6 +141,60 @@ static void the_flags_are_the_programs(void **state)
 	twin_close(&t);
 }
 
+static int bar_meanwhile(int fd, struct stat *st)
+{
+	if (is_due) {
+		is_due = false;
+		claim_bar();
+		claim_unbar();
+	}
+	return fstat(fd, st);
+}
+
+/* By a fork, say, that began and ended after the append was found due: that is looked at anew. */
+static void barred_meanwhile_it_is_not_extended(void **state)
+{
+	(void)state;
+	open_ordinary("a.log", O_RDWR | O_APPEND);
+	sys.fstat = bar_meanwhile;
+	twin_write(&t, 97, -1);
+	sys.fstat = fstat;
+	assert_false(is_due);
+	assert_false(twin_is_extended(&t));
+	twin_write(&t, 97, -1);
+	assert_true(twin_is_extended(&t));
+	twin_close(&t);
+}
+
+static uint32_t opened_beside(enum share_kind kind, int flags)
+{
+	uint32_t reasons;
+	struct twin other;
+	int fd;
+
+	twin_open(&other, "b.log", O_RDWR);
+	share_opening();
+	fd = open(other.path, O_RDWR | flags);
+	share_begin();
+	share_end(true, kind, 0);
+	files_opened(fd, O_RDWR | flags, other.path);
+	reasons = atomic_load(&table_get(fd)->reasons);
+	files_closing(fd);
+	close(fd);
+	twin_close(&other);
+	return reasons & KEEP_SHARED;
+}
+
+/* A child that came into being before the description was known may have the descriptor. */
+static void opened_beside_a_fork_it_is_shared(void **state)
+{
+	(void)state;
+	assert_true(opened_beside(SHARE_ALL, O_CLOEXEC));
+	assert_true(opened_beside(SHARE_ALL, 0));
+	assert_true(opened_beside(SHARE_INHERITED, 0));
+	assert_false(opened_beside(SHARE_INHERITED, O_CLOEXEC));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +202,8 @@ int main(void)
 		cmocka_unit_test(a_size_is_that_of_the_data),
 		cmocka_unit_test(the_end_is_that_of_the_data),
 		cmocka_unit_test(the_flags_are_the_programs),
+		cmocka_unit_test(barred_meanwhile_it_is_not_extended),
+		cmocka_unit_test(opened_beside_a_fork_it_is_shared),
 	};
 
 	return cmocka_run_group_tests(tests, twin_set_up, twin_tear_down);

@@ -426,9 +426,10 @@ static bool is_seen_torn(int flags, const struct call *outer, const struct call 
 	return outer->kind == SEEK && outer->mode != SEEK_END && nested->kind == ALLOCATE;
 }
 
+/* However torn: the next write leaves no gap. */
 static bool same(const struct outcome *a, const struct outcome *b, bool torn)
 {
-	return (torn || (a->outer == b->outer && a->nested == b->nested && a->offset == b->offset)) &&
+	return ((torn && a->offset <= a->size) || (a->outer == b->outer && a->nested == b->nested && a->offset == b->offset)) &&
 	       a->size == b->size && a->length == b->length &&
 	       memcmp(a->bytes, b->bytes, (size_t)a->length) == 0;
 }
