@@ -5,9 +5,11 @@
  */
 #include "transcript.h"
 
+#include <linux/loop.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -106,6 +108,9 @@ static void taken(void)
 
 	CALL(got >= 0);
 	CALL(write(fd, bytes, 500));
+	CALL(lseek(got, 0, SEEK_END));
+	CALL(write(got, bytes, 300));
+	state(fd);
 	CALL(close(fd));
 	/* The last one that is known of is closed: an ordinary file again. */
 	state(got);
@@ -114,6 +119,38 @@ static void taken(void)
 	CALL(close(self));
 	finish(got);
 #endif
+}
+
+/* A loop device holds the description itself, and reads and writes by it. */
+static void behind_a_loop_device(void)
+{
+	int fd = start("loop", O_RDWR), loop = -1;
+
+	for (int tries = 0; loop < 0 && tries < 50; tries++) {
+		int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+		int number = ioctl(control, LOOP_CTL_GET_FREE);
+		char path[64];
+
+		close(control);
+		snprintf(path, sizeof(path), "/dev/loop%d", number);
+		loop = number < 0 ? -1 : open(path, O_RDWR | O_CLOEXEC);
+		/* Somebody else may have been faster. */
+		if (loop >= 0 && ioctl(loop, LOOP_SET_FD, fd) < 0) {
+			close(loop);
+			loop = -1;
+		}
+	}
+	for (int i = 0; i < 3; i++) {
+		CALL(write(fd, bytes, 700));
+		if (loop >= 0 && real_size(fd) != lseek(fd, 0, SEEK_END))
+			say("it is extended\n");
+	}
+	state(fd);
+	if (loop >= 0) {
+		ioctl(loop, LOOP_CLR_FD, 0);
+		close(loop);
+	}
+	finish(fd);
 }
 
 static void by_proc(int flags)
@@ -294,6 +331,7 @@ void transcript(int argc, char **argv)
 	sent_to_itself(O_APPEND);
 	received();
 	taken();
+	behind_a_loop_device();
 	by_proc(O_RDWR);
 	by_proc(O_RDWR | O_APPEND);
 	by_handle();

@@ -2,6 +2,8 @@
 /* RLIMIT_FSIZE: as many signals, as short writes, the same errno. */
 #include "transcript.h"
 
+#include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
@@ -78,6 +80,46 @@ static void under_an_extended_file(void)
 	limit_to(RLIM_INFINITY);
 }
 
+static sigjmp_buf back;
+
+static void jump_back(int signal)
+{
+	(void)signal;
+	siglongjmp(back, 1);
+}
+
+/* Out of the signal's handler, which comes from inside of the write. */
+static void jump_out_of_a_write(int fd, int flags)
+{
+	struct sigaction action = {.sa_handler = jump_back}, before;
+	int state_before = -1;
+
+	sigaction(SIGXFSZ, &action, &before);
+	limit_to((rlim_t)lseek(fd, 0, SEEK_END));
+	if (sigsetjmp(back, 1) == 0)
+		CALL(write(fd, bytes, 100));
+	limit_to(RLIM_INFINITY);
+	sigaction(SIGXFSZ, &before, NULL);
+	CALL(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state_before));
+	CALL(state_before);
+	CALL(fcntl(fd, F_GETFL) == (O_RDWR | flags));
+}
+
+static void jumps(int flags)
+{
+	int fd = start("jumps", O_RDWR | flags);
+
+	jump_out_of_a_write(fd, fcntl(fd, F_GETFL) & ~O_ACCMODE);
+	state(fd);
+	again(fd);
+	state(fd);
+	CALL(ftruncate(fd, START_BYTES));
+	jump_out_of_a_write(fd, fcntl(fd, F_GETFL) & ~O_ACCMODE);
+	append(fd);
+	state(fd);
+	finish(fd);
+}
+
 /* What is allocated ahead stays below the limit, too. */
 static void allocated_ahead(void)
 {
@@ -118,6 +160,8 @@ void transcript(int argc, char **argv)
 	writes(0);
 	writes(O_APPEND);
 	under_an_extended_file();
+	jumps(0);
+	jumps(O_APPEND);
 	allocated_ahead();
 	of_nothing();
 }

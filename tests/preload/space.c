@@ -79,6 +79,20 @@ static void keep_size(void)
 }
 
 /* Far behind the end, and it is another descriptor that is closed last: nothing fills the gap. */
+/* What the program has allocated past the end is still there when ours has gone. */
+static void keep_size_stays(void)
+{
+	int fd = start("keep-size-stays", O_RDWR);
+	struct stat st;
+
+	CALL(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 2 << 20));
+	append(fd);
+	append(fd);
+	finish(fd);
+	CALL(stat(file, &st));
+	CALL(st.st_blocks >= 4096);
+}
+
 static void keep_size_far(void)
 {
 	int fd = start("keep-size-far", O_RDWR);
@@ -196,6 +210,7 @@ void transcript(int argc, char **argv)
 	allocate(O_WRONLY | O_APPEND);
 	posix_allocate();
 	keep_size();
+	keep_size_stays();
 	keep_size_far();
 	zero_range();
 	holes();

@@ -53,6 +53,21 @@ static void sizes(int flags)
 	finish(fd);
 }
 
+/* What was inside the file before is past its end now. */
+static void cut_before_the_next_write(void)
+{
+	int fd = start("cut-before", O_RDWR);
+
+	CALL(ftruncate(fd, START_BYTES));
+	CALL(lseek(fd, 0, SEEK_SET));
+	CALL(write(fd, bytes, 100));
+	CALL(ftruncate(fd, 100));
+	CALL(write(fd, bytes, 700));
+	EXTENDED(fd);
+	state(fd);
+	finish(fd);
+}
+
 /* The offset stays where it was: the next write leaves a hole before it. */
 static void cut_behind_the_offset(void)
 {
@@ -134,6 +149,7 @@ void transcript(int argc, char **argv)
 	fill(bytes, sizeof(bytes), 1);
 	sizes(O_RDWR);
 	sizes(O_WRONLY | O_APPEND);
+	cut_before_the_next_write();
 	cut_behind_the_offset();
 	by_path();
 	again_and_again(0);
