@@ -23,6 +23,7 @@
 #define SHORTEST_PAUSE NS_PER_S
 #define LONGEST_PAUSE (60 * NS_PER_S)
 #define GATE_PATIENCE NS_PER_MS
+#define CACHE_PAGE 4096
 
 void slot_wait_wanted(struct claim_slot *slot)
 {
@@ -194,6 +195,17 @@ static int64_t file_size_limit(void)
 	return (int64_t)limit.rlim_cur;
 }
 
+/*
+ * Where a file can't be read, whole pages count as data or as none: a size inside of a page has the
+ * next extension write zeroes behind it (btrfs), and those would pass for somebody's.
+ */
+static void keep_to_pages(struct claim_request *request)
+{
+	request->max_end -= request->max_end % CACHE_PAGE;
+	request->options.prealloc_align =
+		(request->options.prealloc_align + CACHE_PAGE - 1) / CACHE_PAGE * CACHE_PAGE;
+}
+
 static void fill_request(struct description *description, struct claim_request *request,
 			 int64_t offset, int64_t end)
 {
@@ -213,6 +225,8 @@ static void fill_request(struct description *description, struct claim_request *
 		.options = {.prealloc_size = options.prealloc_size,
 			    .prealloc_align = space_piece(description)},
 	};
+	if (!description->readable)
+		keep_to_pages(request);
 }
 
 /* What follows from a claim that wasn't granted. */
