@@ -87,10 +87,10 @@ static ssize_t read_at_position(struct description *description, struct claim_sl
 	atomic_store(&slot->intent, INTENT_NONE);
 	description->at_end = false;
 	got = read_clipped(description, transfer, at, data_end);
+	data_end = atomic_load(&slot->positions.data_end);
 	/* A signal handler wrote meanwhile, and moved the offset under us. */
-	if (got > 0 && atomic_exchange(&description->nested, false)) {
-		int64_t over = sys.lseek(transfer->fd, 0, SEEK_CUR) -
-			       atomic_load(&slot->positions.data_end);
+	if (got > 0 && atomic_exchange(&description->nested, false) && data_end >= 0) {
+		int64_t over = sys.lseek(transfer->fd, 0, SEEK_CUR) - data_end;
 
 		if (over > 0) {
 			sys.lseek(transfer->fd, -over, SEEK_CUR);

@@ -23,7 +23,7 @@
 #define BEGUN 194 /* bytes in the file when it all begins */
 
 enum kind {
-	WRITE, WRITE_TO_END, READ, SEEK, SIZE, FLAGS, ALLOCATE, TRUNCATE,
+	WRITE, WRITE_TO_END, WRITE_THEN_SEEK, READ, SEEK, SIZE, FLAGS, ALLOCATE, TRUNCATE,
 	DUP, SETTLE, SHARE, GIVE_BACK, JUMP,
 };
 
@@ -69,6 +69,8 @@ static const struct call nested_calls[] = {
 	{"pwrite-end", WRITE, BEGUN, 9, 0, 0},
 	{"pwrite-inside", WRITE, 5, 9, 0, 0},
 	{"write-to-end", WRITE_TO_END, -1, 9, 0, 0},
+	{"write-then-seek", WRITE_THEN_SEEK, -1, 9, SEEK_END, 0},
+	{"pwrite-then-seek", WRITE_THEN_SEEK, BEGUN, 9, SEEK_END, 0},
 	{"read", READ, -1, 70, 0, 0},
 	{"pread", READ, BEGUN - 20, 70, 0, 0},
 	{"seek-set", SEEK, 40, 0, SEEK_SET, 0},
@@ -223,6 +225,11 @@ static int64_t make(const struct call *c, int fd)
 	case WRITE_TO_END:
 	case READ:
 		result = transfer(c, fd);
+		break;
+	case WRITE_THEN_SEEK:
+		result = transfer(c, fd);
+		if (result >= 0)
+			result = make(&(struct call){"seek", SEEK, 0, 0, c->mode, 0}, fd);
 		break;
 	case SEEK:
 		result = description ? files_lseek(description, fd, c->offset, c->mode)
