@@ -30,6 +30,8 @@ static void posix_aio(int flags)
 	wait_for(&request);
 	state(fd);
 	append(fd);
+	/* For good: another one may be under way at any time. */
+	CALL(real_size(fd) == lseek(fd, 0, SEEK_END));
 	state(fd);
 	request.aio_offset = START_BYTES + 1000;
 	request.aio_buf = back;

@@ -217,6 +217,44 @@ static void as_daemon(void)
 	finish(fd);
 }
 
+/* By their numbers: what tells us when the first child ends is closed, too. */
+static void closes_the_watch(void)
+{
+	int fd = start("closes-watch", O_RDWR | O_APPEND);
+	pid_t first, second;
+	off_t end;
+	char byte;
+
+	CALL(pipe(told));
+	CALL(pipe(go));
+	first = fork();
+	if (first == 0) {
+		while (read(go[0], &byte, 1) == 1 && byte == 'x') {
+			end = lseek(fd, 0, SEEK_END);
+			write(told[1], &end, sizeof(end));
+		}
+		_exit(0);
+	}
+	for (int i = 3; i < 1100; i++)
+		if (i != fd && i != told[0] && i != go[1])
+			close(i);
+	second = fork();
+	if (second == 0)
+		_exit(0);
+	CALL(waitpid(second, NULL, 0) == second);
+	CALL(write(fd, bytes, 700));
+	CALL(write(go[1], "x", 1));
+	CALL(read(told[0], &end, sizeof(end)));
+	CALL(end);
+	CALL(write(go[1], "e", 1));
+	CALL(waitpid(first, NULL, 0) == first);
+	CALL(write(fd, bytes, 700));
+	state(fd);
+	close(told[0]);
+	close(go[1]);
+	finish(fd);
+}
+
 /* The child becomes a program that leaves the descriptor to another one. */
 static void by_exec(void)
 {
@@ -301,6 +339,7 @@ void transcript(int argc, char **argv)
 	each("forkpty", by_forkpty, 0);
 	child_closes_all();
 	by_exec();
+	closes_the_watch();
 	child_sets_flags("set-append", 0, O_APPEND);
 	child_sets_flags("cleared-append", O_APPEND, 0);
 	as_daemon();

@@ -49,6 +49,12 @@ static void modes(void)
 	finish(fd);
 	tell(file);
 
+	fd = start("fchownat-empty-path", O_RDWR);
+	CALL(fchownat(fd, "", (uid_t)-1, (gid_t)-1, AT_EMPTY_PATH));
+	CALL(real_size(fd));
+	finish(fd);
+	tell(file);
+
 	/* Somebody else's doing, which nobody tells us of. */
 	fd = start("chmod-unseen", O_RDWR);
 	CALL(raw_syscall(SYS_chmod, file, 06755));

@@ -91,6 +91,28 @@ static void seek_and_write(void)
 	finish(fd);
 }
 
+/* What is read ahead behind the end counts as data for the filesystem (ext4, XFS). */
+static void hole_at_the_end(void)
+{
+	static char bytes[3 * 4096];
+	int fd;
+
+	section("hole-at-the-end");
+	fd = (int)CALL(open(file, O_RDWR | O_CREAT, 0640));
+	fill(bytes, sizeof(bytes), 1);
+	CALL(write(fd, bytes, sizeof(bytes)));
+	EXTENDED(fd);
+	CALL(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 4096, 8192));
+	CALL(posix_fadvise(fd, 0, 65536, POSIX_FADV_WILLNEED));
+	EXTENDED(fd);
+	CALL(lseek(fd, 4096, SEEK_DATA));
+	CALL(lseek(fd, 4096, SEEK_HOLE));
+	CALL(lseek(fd, 8192, SEEK_DATA));
+	CALL(lseek(fd, 8191, SEEK_HOLE));
+	state(fd);
+	finish(fd);
+}
+
 void transcript(int argc, char **argv)
 {
 	(void)argc, (void)argv;
@@ -99,4 +121,5 @@ void transcript(int argc, char **argv)
 	seeks(O_RDWR | O_APPEND);
 	holes();
 	seek_and_write();
+	hole_at_the_end();
 }

@@ -93,6 +93,24 @@ static void keep_size_stays(void)
 	CALL(st.st_blocks >= 4096);
 }
 
+/* But not where it has gone with a cut of the program's own: that comes back with nothing. */
+static void keep_size_goes(bool anew)
+{
+	int fd = start(anew ? "keep-size-anew" : "keep-size-cut", O_RDWR);
+	struct stat st;
+
+	CALL(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 2 << 20));
+	append(fd);
+	if (anew)
+		CALL(close(open(file, O_WRONLY | O_TRUNC)));
+	else
+		CALL(ftruncate(fd, lseek(fd, 0, SEEK_END)));
+	append(fd);
+	finish(fd);
+	CALL(stat(file, &st));
+	CALL(st.st_blocks >= 2048);
+}
+
 static void keep_size_far(void)
 {
 	int fd = start("keep-size-far", O_RDWR);
@@ -211,6 +229,8 @@ void transcript(int argc, char **argv)
 	posix_allocate();
 	keep_size();
 	keep_size_stays();
+	keep_size_goes(false);
+	keep_size_goes(true);
 	keep_size_far();
 	zero_range();
 	holes();
