@@ -132,6 +132,19 @@ os.write(fd, b'e')
 os.execvp('true', ['true'])
 END_OF_PYTHON
 
+# Left to the end of the program.
+cat >"$SCRATCH/leaves.py" <<'END_OF_PYTHON'
+import os, sys
+
+def opened(name):
+    fd = os.open(name, os.O_RDWR | os.O_CREAT)
+    os.write(fd, b'x')
+
+opened(sys.argv[1] + '.data')
+if sys.argv[1] == '_exit':
+    os._exit(0)
+END_OF_PYTHON
+
 # At the last close it is all given back, whoever of the file's descriptions has caused it.
 closed() {
 	local type=$1 run prefix file bytes
@@ -143,7 +156,10 @@ closed() {
 		}
 		set_prefix "$run" '*.data'
 		(cd "$MNT" && "${prefix[@]}" "$PYTHON" "$SCRATCH/closes.py")
-		for file in grown gap exec; do
+		for file in exit _exit; do
+			(cd "$MNT" && "${prefix[@]}" "$PYTHON" "$SCRATCH/leaves.py" $file)
+		done
+		for file in grown gap exec exit _exit; do
 			bytes=$(($(stat -c '%b * 512 - %s' "$MNT/$file.data")))
 			check "$type, $run: $file.data is closed and has $bytes bytes past its end" \
 				test "$bytes" -le "$MiB"
