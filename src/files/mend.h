@@ -6,22 +6,7 @@
 #ifndef FILES_MEND_H
 #define FILES_MEND_H
 
-#include "files/files.h"
-
-#include <signal.h>
-
-/* Where a write to an extended file goes. */
-struct place {
-	bool append;
-	/*
-	 * An append by pwrite: made at the description's offset all the same, which tells how far it
-	 * came, should it be interrupted; then that is put back.
-	 */
-	bool borrows;
-	int64_t start, end;
-	off_t moved_from; /* >= 0: the offset before it was set to data_end */
-	sigset_t signals; /* valid with borrows: those to be restored, a handler would see it */
-};
+#include "files/place.h"
 
 /*
  * The guardian had taken over the lock from this thread: makes a write again that its cut may have
