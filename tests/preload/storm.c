@@ -14,6 +14,7 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #define RECORD 128
 
@@ -227,6 +228,11 @@ static void storm(const char *name, void (*const calls[])(void), int flags)
 	CALL(alarms >= 500);
 	append_record('e');
 	append_record('e');
+	/* A handler inside a call puts the extension off by moments. */
+	for (int i = 0; i < 100 && extended_runs() && real_size(fd) <= records * RECORD; i++) {
+		usleep(20000);
+		append_record('e');
+	}
 	EXTENDED(fd);
 	fstat(fd, &st);
 	CALL(st.st_size - records * RECORD);
