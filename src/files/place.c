@@ -52,8 +52,8 @@ static int find_place(struct description *description, struct claim_slot *slot,
 }
 
 /* The offset is moved to data_end, where O_APPEND would have moved it, or for an append by pwrite. */
-static void go_to_end(struct description *description, const struct transfer *transfer,
-		      struct place *place)
+static void go_to_end(struct description *description, struct claim_slot *slot,
+		      const struct transfer *transfer, struct place *place)
 {
 	/* Before the call: a nested append would go to where the offset was. */
 	if (transfer->at_offset)
@@ -64,7 +64,8 @@ static void go_to_end(struct description *description, const struct transfer *tr
 		signals_block(&place->signals);
 	place->moved_from = sys.lseek(transfer->fd, 0, SEEK_CUR);
 	sys.lseek(transfer->fd, place->start, SEEK_SET);
-	description->at_end = true;
+	/* A handler that has appended meanwhile is told apart, but the next one comes before that. */
+	description->at_end = atomic_load(&slot->positions.data_end) == place->start;
 }
 
 void place_return_offset(struct description *description, const struct transfer *transfer,
@@ -73,8 +74,8 @@ void place_return_offset(struct description *description, const struct transfer 
 	int saved_errno = errno;
 
 	if (place->moved_from >= 0) {
-		sys.lseek(transfer->fd, place->moved_from, SEEK_SET);
 		description->at_end = false;
+		sys.lseek(transfer->fd, place->moved_from, SEEK_SET);
 	}
 	if (place->borrows)
 		signals_restore(&place->signals);
@@ -109,7 +110,7 @@ static bool take(struct description *description, struct claim_slot *slot,
 {
 	int64_t data_end = atomic_load(&slot->positions.data_end);
 
-	go_to_end(description, transfer, place);
+	go_to_end(description, slot, transfer, place);
 	slot_announce(slot,
 		      place->end <= data_end			 ? INTENT_NONE
 		      : transfer->at_offset && !place->borrows ? INTENT_AT_OFFSET
@@ -120,6 +121,7 @@ static bool take(struct description *description, struct claim_slot *slot,
 		*verdict = LOST;
 	else if (!place->append || !atomic_exchange(&description->outrun, false))
 		return true;
+	description->at_end = false;
 	slot_announce(slot, INTENT_NONE, 0, 0);
 	if (*verdict == LOST)
 		mend_await(slot);

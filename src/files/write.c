@@ -73,8 +73,8 @@ static void note_late(struct claim_slot *slot, int64_t end)
 
 /*
  * Where a nested append goes: behind an outer one that may be about to be made at data_end, or has
- * just been. One at the description's offset moves that with its bytes, and by it the outer one: but
- * not what that has written already, as the offset tells.
+ * just been. One at the description's offset moves that with its bytes, and by it the outer one: then
+ * only the offset tells where that is, or how far it came.
  */
 static int64_t end_of_outer(struct claim_slot *slot, const struct transfer *transfer)
 {
@@ -84,12 +84,8 @@ static int64_t end_of_outer(struct claim_slot *slot, const struct transfer *tran
 
 	if (intent == INTENT_NONE)
 		return end;
-	if (intent == INTENT_AT_POSITION && !transfer->at_offset) {
-		off_t at = sys.lseek(transfer->fd, 0, SEEK_CUR);
-
-		if (at < outer)
-			outer = at;
-	}
+	if (intent == INTENT_AT_POSITION && !transfer->at_offset)
+		outer = sys.lseek(transfer->fd, 0, SEEK_CUR);
 	return outer > end ? outer : end;
 }
 
@@ -201,14 +197,15 @@ static bool write_in_place(struct description *description, struct claim_slot *s
 	*result = place->borrows ? write_here(transfer) : transfer->call(transfer);
 	transfer->to_end = to_end;
 	note_written(description, slot, transfer, place, *result);
+	is_short = *result < 0 ? errno == EFAULT : *result < (ssize_t)transfer->bytes;
+	if (is_short)
+		atomic_store(&slot->uncounted_end, place->end);
+	/* Before the offset goes elsewhere: a nested call would take it for the end of this one. */
+	slot_announce(slot, INTENT_NONE, 0, 0);
 	if (place->borrows && owner_of(&slot->lock) != thread_id())
 		mend_await(slot);
 	if (place->borrows || *result <= 0)
 		place_return_offset(description, transfer, place);
-	is_short = *result < 0 ? errno == EFAULT : *result < (ssize_t)transfer->bytes;
-	if (is_short)
-		atomic_store(&slot->uncounted_end, place->end);
-	slot_announce(slot, INTENT_NONE, 0, 0);
 	if (!slot_let_go(slot, hold)) {
 		/* By a call nested in this one: the cut was over before that returned. */
 		if (transfer->at_offset || !hold->suspended)

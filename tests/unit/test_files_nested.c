@@ -104,12 +104,13 @@ struct outcome {
 
 static struct {
 	const struct call *call; /* the nested one; NULL: it has been made */
-	int moment;		 /* made at this one */
+	int moment;		 /* made at this one, */
+	int again;		 /* and at this one, if it is later */
 	int moments;
 	int fd;
 	int64_t result;
 	jmp_buf environment; /* where JUMP leads */
-} handler;
+} handler = {.again = -1};
 
 static void interrupted_here(void);
 
@@ -274,7 +275,7 @@ static int64_t make(const struct call *c, int fd)
 static void interrupted_here(void)
 {
 	const struct call *call = handler.call;
-	int saved_errno = errno;
+	int saved_errno = errno, now;
 	sigset_t blocked;
 
 	if (!call)
@@ -282,7 +283,8 @@ static void interrupted_here(void)
 	/* A handler runs only where signals are let through. */
 	if (pthread_sigmask(SIG_BLOCK, NULL, &blocked) != 0 || sigismember(&blocked, SIGALRM))
 		return;
-	if (handler.moments++ != handler.moment)
+	now = handler.moments++;
+	if (now != handler.moment && now != handler.again)
 		return;
 	handler.call = NULL;
 	if (call->kind == JUMP) {
@@ -290,6 +292,8 @@ static void interrupted_here(void)
 		longjmp(handler.environment, 1);
 	}
 	handler.result = make(call, handler.fd);
+	if (handler.again > now)
+		handler.call = call;
 	errno = saved_errno;
 }
 
@@ -505,6 +509,56 @@ static void a_handler_runs_before_or_after(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* In an append, at every two of its moments. How many pairs there were. */
+static int interrupt_twice(enum state state, const struct call *outer, const struct call *nested,
+			   int *wrong)
+{
+	int64_t expected = BEGUN + outer->bytes + 2 * nested->bytes;
+	int pairs = 0;
+	bool made;
+
+	for (int moment = 0, again;; moment++) {
+		for (again = moment + 1;; again++, pairs++) {
+			struct outcome ours;
+
+			handler.again = again;
+			made = managed(O_RDWR | O_APPEND, state, outer, nested, moment, &ours);
+			if (made && ours.size != expected && (*wrong)++ < 20) {
+				print_message("# %s, interrupted at %d and %d\n", outer->name, moment,
+					      again);
+				tell("ours", &ours);
+			}
+			free(ours.bytes);
+			if (!made)
+				break;
+		}
+		if (again == moment + 1)
+			break;
+	}
+	handler.again = -1;
+	return pairs;
+}
+
+static void two_handlers_append(void **state)
+{
+	static const struct call outer_appends[] = {
+		{"write", WRITE, -1, 50, 0, BEGUN},
+		{"write-from-inside", WRITE, -1, 50, 0, 30},
+		{"pwrite", WRITE, 20, 50, 0, 30},
+		{"write-to-end", WRITE_TO_END, -1, 50, 0, 30},
+	};
+	static const struct call nested = {"write", WRITE, -1, 9, 0, 0};
+	int wrong = 0, pairs = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(outer_appends) / sizeof(outer_appends[0]); i++)
+		for (int s = EXTENDED; s < STATES; s++)
+			pairs += interrupt_twice(s, &outer_appends[i], &nested, &wrong);
+	print_message("# %d pairs\n", pairs);
+	assert_true(pairs > 100);
+	assert_int_equal(wrong, 0);
+}
+
 /*
  * A handler that leaves the interrupted call by a jump: that was made, or it wasn't, and whatever it
  * held is free again.
@@ -611,6 +665,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_handler_runs_before_or_after),
+		cmocka_unit_test(two_handlers_append),
 		cmocka_unit_test(a_handler_jumps_out),
 		cmocka_unit_test(a_vforked_jump_gives_nothing_up),
 	};
