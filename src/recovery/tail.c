@@ -15,6 +15,7 @@
 
 #define CHUNK 65536
 #define PAGE INT64_C(4096)
+#define STEP (INT64_C(1) << 20)
 #define FIEMAP_EXTENTS 32
 
 #ifndef XFS_SUPER_MAGIC
@@ -172,6 +173,29 @@ static int64_t scan_data(int fd, bool readable, int64_t from, int64_t to, bool *
 	return found;
 }
 
+/*
+ * Without moving the offset: read in steps, but for those that are neither in the cache nor written
+ * out. from: the begin of a page.
+ */
+static int64_t read_data(int fd, int64_t from, int64_t to)
+{
+	bool is_told = caches_by_itself(fd);
+	int64_t found = from;
+
+	for (int64_t at = from; at < to; at += STEP) {
+		int64_t end = to - at < STEP ? to : at + STEP, used;
+
+		if (is_told && is_uncached(fd, at, end) && is_unwritten(fd, at, end))
+			continue;
+		used = last_nonzero(fd, at, end);
+		if (used < 0)
+			return used;
+		if (used > at)
+			found = used;
+	}
+	return found;
+}
+
 int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_t to)
 {
 	int64_t page = (from + PAGE - 1) / PAGE * PAGE;
@@ -198,7 +222,7 @@ int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_
 		return found;
 
 	if (!may_seek && readable) {
-		int64_t used = last_nonzero(fd, page, to);
+		int64_t used = read_data(fd, page, to);
 
 		return used < 0 || used > page ? used : found;
 	}

@@ -188,6 +188,27 @@ static void an_untouched_tail_is_not_searched(void **state)
 	file_delete(&file);
 }
 
+/* An interrupted thread's write goes by the offset. */
+static void the_offset_is_left_alone(void **state)
+{
+	static const int64_t at[] = {PAGE, MIB - 1, MIB, 3 * MIB + 5, 4 * MIB - 1};
+	struct file file;
+
+	(void)state;
+	file_new(&file, 100, 4 * MIB);
+	sys.lseek = no_lseek;
+	assert_int_equal(tail_data_end(file.fd, true, false, 100, 4 * MIB), 100);
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		assert_int_equal(pwrite(file.second, "x", 1, at[i]), 1);
+		assert_int_equal(tail_data_end(file.fd, true, false, 100, 4 * MIB), at[i] + 1);
+		drop_cache(&file);
+		assert_int_equal(tail_data_end(file.fd, true, false, 100, 4 * MIB), at[i] + 1);
+		assert_int_equal(tail_data_end(file.fd, true, false, 100, at[i]),
+				 i ? at[i - 1] + 1 : 100);
+	}
+	file_delete(&file);
+}
+
 static void a_hole_is_empty(void **state)
 {
 	struct file file;
@@ -517,6 +538,7 @@ static int enter_directory(void **state)
 static const struct CMUnitTest tests[] = {
 	test(an_allocated_tail_is_empty),
 	test(an_untouched_tail_is_not_searched),
+	test(the_offset_is_left_alone),
 	test(a_hole_is_empty),
 	test(pages_that_were_only_read_are_empty),
 	test(written_zeroes_are_empty),
