@@ -50,7 +50,7 @@ int64_t space_headroom(const struct statfs *space, uint32_t min_free);
 /*
  * The lock was taken over from a dead or stopped owner, in whose append no call has returned to the
  * program: counts what is known to be written, so that the settle keeps it. The rest goes with the
- * tail; should the owner go on, it writes it again (files_write).
+ * tail; should the owner go on, it writes it again (mend_robbed).
  */
 void claimed_catch_up(struct claimed *claimed);
 
