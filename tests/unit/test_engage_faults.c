@@ -26,8 +26,8 @@
 #include <sys/wait.h>
 
 #include "test_engage_twin.h"
+#include "test_failing.h"
 
-static struct sys real;
 enum event { FAILS, GUARDIAN_DIES, CHALLENGED };
 static struct {
 	enum event event;
@@ -80,24 +80,6 @@ static int failing_close(int fd)
 	return fails("close") ? -1 : result;
 }
 
-static int failing_fcntl(int fd, int command, ...)
-{
-	va_list arguments;
-	long argument;
-
-	va_start(arguments, command);
-	argument = va_arg(arguments, long);
-	va_end(arguments);
-	if (command == F_SETLEASE && argument == F_UNLCK)
-		return real.fcntl(fd, command, argument);
-	return fails("fcntl") ? -1 : real.fcntl(fd, command, argument);
-}
-
-static int failing_fstat(int fd, struct stat *st)
-{
-	return fails("fstat") ? -1 : real.fstat(fd, st);
-}
-
 static int failing_fstatat(int dirfd, const char *path, struct stat *st, int flags)
 {
 	return fails("fstatat") ? -1 : real.fstatat(dirfd, path, st, flags);
@@ -111,19 +93,9 @@ static off_t disturbed_lseek(int fd, off_t offset, int whence)
 	return real.lseek(fd, offset, whence);
 }
 
-static int failing_ftruncate(int fd, off_t length)
-{
-	return fails("ftruncate") ? -1 : real.ftruncate(fd, length);
-}
-
 static int failing_fallocate(int fd, int mode, off_t offset, off_t bytes)
 {
 	return fails("fallocate") ? -1 : real.fallocate(fd, mode, offset, bytes);
-}
-
-static int failing_futimens(int fd, const struct timespec times[2])
-{
-	return fails("futimens") ? -1 : real.futimens(fd, times);
 }
 
 static int failing_clone(int (*run)(void *), void *stack, int flags, void *argument, ...)

@@ -23,6 +23,7 @@
 
 #include "base/sys.h"
 #include "claim/settle.h"
+#include "test_failing.h"
 
 #define MIB INT64_C(1048576)
 #define STEP (4 * MIB)
@@ -475,7 +476,6 @@ static void what_the_cut_takes_away_is_told(void **state)
 
 /* ---- Every system call failing in turn ---- */
 
-static struct sys real;
 static struct {
 	int call; /* this one fails, 0: the first; -1: none */
 	int error;
@@ -492,17 +492,6 @@ static bool fails(const char *name)
 	return true;
 }
 
-static int failing_fcntl(int fd, int command, ...)
-{
-	va_list arguments;
-	long argument;
-
-	va_start(arguments, command);
-	argument = va_arg(arguments, long);
-	va_end(arguments);
-	return fails("fcntl") ? -1 : real.fcntl(fd, command, argument);
-}
-
 static int failing_ioctl(int fd, unsigned long request, ...)
 {
 	va_list arguments;
@@ -512,11 +501,6 @@ static int failing_ioctl(int fd, unsigned long request, ...)
 	argument = va_arg(arguments, void *);
 	va_end(arguments);
 	return fails("ioctl") ? -1 : real.ioctl(fd, request, argument);
-}
-
-static int failing_fstat(int fd, struct stat *st)
-{
-	return fails("fstat") ? -1 : real.fstat(fd, st);
 }
 
 static off_t failing_lseek(int fd, off_t offset, int whence)
@@ -529,11 +513,6 @@ static ssize_t failing_pread(int fd, void *buffer, size_t bytes, off_t offset)
 	return fails("pread") ? -1 : real.pread(fd, buffer, bytes, offset);
 }
 
-static int failing_ftruncate(int fd, off_t length)
-{
-	return fails("ftruncate") ? -1 : real.ftruncate(fd, length);
-}
-
 static int failing_fallocate(int fd, int mode, off_t offset, off_t bytes)
 {
 	if (!fails("fallocate"))
@@ -543,11 +522,6 @@ static int failing_fallocate(int fd, int mode, off_t offset, off_t bytes)
 		real.ftruncate(fd, offset + bytes / 2);
 	errno = fault.error;
 	return -1;
-}
-
-static int failing_futimens(int fd, const struct timespec times[2])
-{
-	return fails("futimens") ? -1 : real.futimens(fd, times);
 }
 
 static void arm(void)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Calls of the table `sys` that fail when `fails` says so. The test that includes this defines it, and
+ * fills `real` before it puts them into the table.
+ */
+#ifndef TEST_FAILING_H
+#define TEST_FAILING_H
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "base/sys.h"
+
+static struct sys real;
+
+/* With errno set. name: of the call. */
+static bool fails(const char *name);
+
+/* Giving up a lease can't fail. */
+static int failing_fcntl(int fd, int command, ...)
+{
+	va_list arguments;
+	long argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	if (command == F_SETLEASE && argument == F_UNLCK)
+		return real.fcntl(fd, command, argument);
+	return fails("fcntl") ? -1 : real.fcntl(fd, command, argument);
+}
+
+static int failing_fstat(int fd, struct stat *st)
+{
+	return fails("fstat") ? -1 : real.fstat(fd, st);
+}
+
+static int failing_ftruncate(int fd, off_t length)
+{
+	return fails("ftruncate") ? -1 : real.ftruncate(fd, length);
+}
+
+static int failing_futimens(int fd, const struct timespec times[2])
+{
+	return fails("futimens") ? -1 : real.futimens(fd, times);
+}
+
+#endif
