@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * killer [-n ROUNDS] [-s SIGNAL] -w signal:N|exit:N ACKNOWLEDGED FILE COMMAND...
+ * killer [-n ROUNDS] [-s SIGNAL] [-f FILES] -w signal:N|exit:N ACKNOWLEDGED FILE COMMAND...
  *
- * Starts COMMAND, an appender to FILE, over and over; kills it with SIGNAL (0: it dies by itself)
+ * Starts COMMAND, an appender to FILE (or, with its own -f, to FILE.0 ...), over and over; kills it with SIGNAL (0: it dies by itself)
  * at a random moment while it appends, and reads FILE at once: before it is waited for, and right
  * after. Prints how often the file was longer than what was written when death came.
  */
 #include "records.h"
 
 #include <err.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,16 +35,38 @@ static void wait_for_appends(const struct acknowledged *ack, pid_t pid)
 	errx(98, "nothing was appended in 20 s");
 }
 
-static int is_longer(const char *path, const struct acknowledged *ack)
+static void name_file(char *name, const char *path, unsigned files, unsigned i)
 {
-	struct stat st;
-	uint64_t at_most;
+	if (files)
+		snprintf(name, PATH_MAX, "%s.%u", path, i);
+	else
+		snprintf(name, PATH_MAX, "%s", path);
+}
 
-	if (stat(path, &st) < 0)
-		return 0;
+static int is_longer(const char *path, unsigned files, const struct acknowledged *ack)
+{
+	char name[PATH_MAX];
+	uint64_t real = 0;
+	struct stat st;
+	unsigned i = 0;
+
+	do {
+		name_file(name, path, files, i);
+		real += stat(name, &st) < 0 ? 0 : (uint64_t)st.st_size;
+	} while (++i < files);
 	/* Appends go on between the two looks: generous. */
-	at_most = acknowledged_bytes(ack) + 256 * 1024;
-	return (uint64_t)st.st_size > at_most;
+	return real > acknowledged_bytes(ack) + 256 * 1024;
+}
+
+static void remove_files(const char *path, unsigned files)
+{
+	char name[PATH_MAX];
+	unsigned i = 0;
+
+	do {
+		name_file(name, path, files, i);
+		unlink(name);
+	} while (++i < files);
 }
 
 static int ended_as(int status, const char *expected)
@@ -64,12 +87,14 @@ int main(int argc, char **argv)
 {
 	int rounds = 20, signal_number = SIGKILL, option, longer = 0, wrong = 0;
 	const char *expected = NULL, *path;
+	unsigned files = 0;
 	struct acknowledged *ack;
 
-	while ((option = getopt(argc, argv, "+n:s:w:")) != -1) {
+	while ((option = getopt(argc, argv, "+n:s:f:w:")) != -1) {
 		switch (option) {
 		case 'n': rounds = atoi(optarg); break;
 		case 's': signal_number = atoi(optarg); break;
+		case 'f': files = (unsigned)atoi(optarg); break;
 		case 'w': expected = optarg; break;
 		default: return 99;
 		}
@@ -84,7 +109,7 @@ int main(int argc, char **argv)
 		int status;
 		pid_t pid;
 
-		unlink(path);
+		remove_files(path, files);
 		memset(ack, 0, sizeof(*ack));
 		pid = fork();
 		if (pid == 0) {
@@ -96,13 +121,13 @@ int main(int argc, char **argv)
 		}
 		wait_for_appends(ack, pid);
 		usleep((useconds_t)(rand() % 15000));
-		longer += is_longer(path, ack);
+		longer += is_longer(path, files, ack);
 		if (signal_number) {
 			kill(pid, signal_number);
-			wrong |= file_verify(path, ack, ack, WRITE_IN_FLIGHT);
+			wrong |= files_verify(path, files, ack, ack, WRITE_IN_FLIGHT);
 		}
 		waitpid(pid, &status, 0);
-		wrong |= file_verify(path, ack, ack, WRITE_IN_FLIGHT);
+		wrong |= files_verify(path, files, ack, ack, WRITE_IN_FLIGHT);
 		wrong |= !ended_as(status, expected);
 		if (wrong)
 			fprintf(stderr, "in round %d of %d\n", round, rounds);

@@ -2,7 +2,9 @@
 #include "records.h"
 
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,10 +53,22 @@ size_t record_length(const struct acknowledged *ack, unsigned writer, uint64_t s
 	return shortest + scramble(sequence * WRITERS + writer) % (longest - shortest + 1);
 }
 
+/* One byte, a few, or as many as there is room for: over the borders of blocks and pages. */
+static size_t zeroes_at_end(size_t length, uint64_t random)
+{
+	size_t most = length - HEADER;
+
+	switch (random & 3) {
+	case 0: return 0;
+	case 1: return 1 + (random >> 2) % 8;
+	default: return 1 + (random >> 2) % most;
+	}
+}
+
 void record_make(char *buffer, size_t length, unsigned writer, uint64_t sequence)
 {
 	char text[HEADER + 1];
-	uint64_t letters = scramble(sequence * WRITERS + writer);
+	uint64_t letters = scramble(sequence * WRITERS + (writer & ~ENDS_IN_ZEROES));
 	uint32_t sum = 2166136261u;
 
 	snprintf(text, sizeof(text), "R%016llx%04x%06x:", (unsigned long long)sequence,
@@ -67,6 +81,11 @@ void record_make(char *buffer, size_t length, unsigned writer, uint64_t sequence
 	snprintf(text, sizeof(text), "%08x", sum);
 	memcpy(buffer + length - TRAILER, text, TRAILER - 1);
 	buffer[length - 1] = '\n';
+	if (writer & ENDS_IN_ZEROES) {
+		size_t zeroes = zeroes_at_end(length, scramble(letters));
+
+		memset(buffer + length - zeroes, 0, zeroes);
+	}
 }
 
 static int complain(const char *what, const char *bytes, size_t size, size_t at)
@@ -92,7 +111,7 @@ static int tail_is_in_flight(const char *bytes, size_t size, size_t at,
 	for (unsigned w = 0; w < WRITERS; w++) {
 		size_t length = record_length(ack, w, seen[w]);
 
-		record_make(expected, length, w, seen[w]);
+		record_make(expected, length, w | ack->zeroes, seen[w]);
 		if (size - at < length && !memcmp(bytes + at, expected, size - at))
 			return 1;
 	}
@@ -109,18 +128,20 @@ int records_verify(const char *bytes, size_t size, const struct acknowledged *be
 	while (at < size) {
 		char header[HEADER + 1] = "";
 		unsigned long long sequence;
-		unsigned writer, length;
+		unsigned writer, length, zeroes;
 
 		memcpy(header, bytes + at, size - at < HEADER ? size - at : HEADER);
 		if (sscanf(header, "R%16llx%4x%6x:", &sequence, &writer, &length) != 3 ||
-		    writer >= WRITERS || length < RECORD_MIN || length > RECORD_MAX ||
+		    (writer & ~ENDS_IN_ZEROES) >= WRITERS || length < RECORD_MIN || length > RECORD_MAX ||
 		    length > size - at) {
 			if (in_flight == WRITE_IN_FLIGHT &&
 			    tail_is_in_flight(bytes, size, at, after, seen, expected))
 				break;
 			return complain("not a record", bytes, size, at);
 		}
-		record_make(expected, length, writer, sequence);
+		zeroes = writer & ENDS_IN_ZEROES;
+		writer &= ~ENDS_IN_ZEROES;
+		record_make(expected, length, writer | zeroes, sequence);
 		if (memcmp(bytes + at, expected, length))
 			return complain("a damaged record", bytes, size, at);
 		if (sequence != seen[writer]) {
@@ -144,38 +165,89 @@ int records_verify(const char *bytes, size_t size, const struct acknowledged *be
 	return 0;
 }
 
-int file_verify(const char *path, const struct acknowledged *least,
-		const struct acknowledged *most, enum in_flight in_flight)
+char *file_content(const char *path, size_t *size)
 {
-	struct acknowledged *before = malloc(sizeof(*before));
 	struct stat st;
 	char *bytes;
 	size_t have = 0;
-	int fd, wrong;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	memcpy(before, least, sizeof(*before));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return NULL;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		err(99, "%s", path);
 	bytes = malloc((size_t)st.st_size + 1);
-	for (;;) {
+	while (have < (size_t)st.st_size) {
 		ssize_t n = read(fd, bytes + have, (size_t)st.st_size - have);
 
 		if (n < 0)
 			err(99, "read %s", path);
-		if (n == 0)
-			break;
+		if (n == 0) {
+			/* It would be a tail of NULs to the next reader. */
+			fprintf(stderr, "%s: size %lld, but %zu bytes to read\n", path,
+				(long long)st.st_size, have);
+			exit(97);
+		}
 		have += (size_t)n;
 	}
 	close(fd);
-	wrong = records_verify(bytes, have, before, most, in_flight);
-	/* A size larger than what can be read would be a tail of NULs to the next reader. */
-	if (have != (size_t)st.st_size) {
-		fprintf(stderr, "%s: size %lld, but %zu bytes to read\n", path,
-			(long long)st.st_size, have);
-		wrong = 1;
-	}
+	*size = have;
+	return bytes;
+}
+
+int file_verify(const char *path, const struct acknowledged *least,
+		const struct acknowledged *most, enum in_flight in_flight)
+{
+	struct acknowledged *before = malloc(sizeof(*before));
+	char *bytes;
+	size_t size;
+	int wrong;
+
+	memcpy(before, least, sizeof(*before));
+	bytes = file_content(path, &size);
+	if (!bytes)
+		err(99, "%s", path);
+	wrong = records_verify(bytes, size, before, most, in_flight);
 	free(bytes);
 	free(before);
+	return wrong;
+}
+
+static void only_writer(struct acknowledged *one, const struct acknowledged *all, unsigned writer)
+{
+	memset(one, 0, sizeof(*one));
+	one->shortest = all->shortest;
+	one->longest = all->longest;
+	one->zeroes = all->zeroes;
+	one->writers[writer] = all->writers[writer];
+}
+
+int files_verify(const char *path, unsigned files, const struct acknowledged *least,
+		 const struct acknowledged *most, enum in_flight in_flight)
+{
+	static struct acknowledged before, after;
+	char name[PATH_MAX];
+	int wrong = 0;
+
+	if (!files)
+		return file_verify(path, least, most, in_flight);
+	for (unsigned i = 0; i < files; i++) {
+		char *bytes;
+		size_t size;
+
+		only_writer(&before, least, i);
+		snprintf(name, sizeof(name), "%s.%u", path, i);
+		bytes = file_content(name, &size);
+		only_writer(&after, most, i);
+		if (!bytes) {
+			wrong |= before.writers[i].records != 0;
+			continue;
+		}
+		if (records_verify(bytes, size, &before, &after, in_flight)) {
+			fprintf(stderr, "in %s\n", name);
+			wrong = 1;
+		}
+		free(bytes);
+	}
 	return wrong;
 }

@@ -2,9 +2,9 @@
 /*
  * Self-describing records, so that a checker can tell which byte of a file is right.
  *
- * Every byte follows from (writer, sequence, length), all are printable: a NUL is never ours. The
- * writer tells in a mapped file how many of its records write(2) has returned for, so that the
- * numbers survive its death.
+ * Every byte follows from (writer, sequence, length), all are printable: a NUL is never ours, unless
+ * the writer's records end in zeroes. The writer tells in a mapped file how many of its records
+ * write(2) has returned for, and how many a sync, so that the numbers survive its death.
  */
 #ifndef TESTS_LIB_RECORDS_H
 #define TESTS_LIB_RECORDS_H
@@ -17,13 +17,19 @@
 #define RECORD_MAX (1 << 20)
 #define WRITERS 64
 
+/* Joined to a writer's number in record_make: most of its records end in zeroes. */
+#define ENDS_IN_ZEROES 0x8000u
+
 struct writer {
 	_Atomic uint64_t records; /* acknowledged */
 	_Atomic uint64_t bytes;
+	_Atomic uint64_t synced_records; /* a sync that began after them has returned */
+	_Atomic uint64_t synced_bytes;
 };
 
 struct acknowledged {
 	_Atomic uint32_t shortest, longest; /* of all records in the file */
+	_Atomic uint32_t zeroes;            /* ENDS_IN_ZEROES, or 0 */
 	struct writer writers[WRITERS];
 };
 
@@ -49,5 +55,12 @@ int records_verify(const char *bytes, size_t size, const struct acknowledged *be
  */
 int file_verify(const char *path, const struct acknowledged *least,
 		const struct acknowledged *most, enum in_flight in_flight);
+
+/* PATH.0 to PATH.(files - 1), each with what its writer alone has written; 0 files: PATH, by all. */
+int files_verify(const char *path, unsigned files, const struct acknowledged *least,
+		 const struct acknowledged *most, enum in_flight in_flight);
+
+/* The whole content from malloc, its length in *size; NULL where there is no such file. */
+char *file_content(const char *path, size_t *size);
 
 #endif

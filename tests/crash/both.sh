@@ -1,0 +1,153 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2154,SC2034 # what the sourced files set and use
+# A program and its guardian killed at the same instant: by cgroup.kill, and by the end of the init
+# of their process namespace. After recovery, by the command or by the library of the next program
+# that opens the file, every byte is there that a write had returned for, and the file ends with it
+# or with a later written one.
+#
+# PREALLOCATE_TEST_ROUNDS: of each kind of writer on each filesystem (2; 12 for 528 deaths).
+
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/filesystems.sh"
+. "$(dirname "$0")/../lib/run.sh"
+. "$(dirname "$0")/../lib/cgroup.sh"
+
+FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs btrfs overlayfs}
+ROUNDS=${PREALLOCATE_TEST_ROUNDS:-2}
+ACK=$SCRATCH/acknowledged
+run_options=(--prealloc-size 8M)
+deaths=0
+longer=0
+starter=
+
+new_group || skip_all "a control group that can be killed can't be made here"
+
+has_appended() {
+	[ -s "$ACK" ] && [ "$("$HELPERS/record-check" -b "$ACK")" -gt 0 ]
+}
+
+start_load() { # HOW command...
+	local how=$1
+	shift
+
+	case $how in
+	group) (in_group "$@") >"$SCRATCH/load.out" 2>&1 & ;;
+	namespace)
+		# The program may not be the init itself: it would not be extended.
+		unshare --pid --fork --kill-child sh -c '"$@" & wait' - "$@" \
+			>"$SCRATCH/load.out" 2>&1 &
+		;;
+	esac
+	starter=$!
+	wait_until 10 has_appended || {
+		diag "nothing was appended: $(head -n 3 "$SCRATCH/load.out")"
+		return 1
+	}
+}
+
+end_load() { # HOW
+	case $1 in
+	group) kill_group ;;
+	namespace) kill -KILL "$(cat "/proc/$starter/task/$starter/children")" ;;
+	esac
+	wait "$starter" 2>/dev/null
+	starter=
+}
+
+is_longer() { # FILE...
+	local real
+
+	real=$(stat -c %s "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }')
+	[ "$real" -gt $(($("$HELPERS/record-check" -b "$ACK") + 65536)) ]
+}
+
+recover() { # HOW FILE...
+	local how=$1 prefix file
+	shift
+
+	library_left_out && return
+	case $how in
+	command) "$PREALLOCATE" recover "$MNT" ;;
+	library)
+		set_prefix zero '*.data*'
+		# Opened for writing: a reader may not be able to cut.
+		for file; do
+			"${prefix[@]}" sh -c ': >>"$1"' - "$file" || return
+		done
+		;;
+	reader)
+		set_prefix zero '*.data*'
+		"${prefix[@]}" cat "$@" >/dev/null
+		;;
+	esac
+}
+
+# What end-check says, and what the mark says: it must be gone.
+left() { # FILES FILE
+	"$HELPERS/end-check" -k -v -f "$1" "$ACK" "$2" >"$SCRATCH/left"
+	cat "$SCRATCH/left" >>"$SCRATCH/totals"
+	grep -Ev '^(exact|unsynced-exact|unsynced-absent) ' "$SCRATCH/left"
+	getfattr -n user.preallocate "$2"* 2>/dev/null | grep '^# file'
+}
+
+one_death() { # HOW RECOVERY FILES appender-options...
+	local how=$1 recovery=$2 files=$3 prefix file=$MNT/both.data
+	shift 3
+
+	rm -f "$ACK" "$file"*
+	set_prefix zero '*.data*'
+	start_load "$how" "${prefix[@]}" "$HELPERS/appender" -n 300000 "$@" "$ACK" "$file" || return
+	sleep "0.0$((RANDOM % 30 + 10))"
+	end_load "$how"
+	deaths=$((deaths + 1))
+	! is_longer "$file"* || longer=$((longer + 1))
+	recover "$recovery" "$file"* >"$SCRATCH/recovered" 2>&1
+	left "$files" "$file" >"$SCRATCH/wrong"
+	[ ! -s "$SCRATCH/wrong" ] || {
+		echo "$how, recovered by $recovery:"
+		head -n 5 "$SCRATCH/wrong" "$SCRATCH/recovered"
+		return 1
+	}
+}
+
+deaths_of() { # FILES appender-options...
+	local round how recovery wrong=0 ways=(group namespace) by=(command library reader)
+
+	for ((round = 0; round < ROUNDS; round++)); do
+		how=${ways[$((deaths % 2))]}
+		recovery=${by[$((deaths % 3))]}
+		one_death "$how" "$recovery" "$@" || wrong=$((wrong + 1))
+	done
+	[ $wrong -eq 0 ] || echo "wrong $wrong times"
+	[ $wrong -eq 0 ]
+}
+
+death_of() { # TYPE NAME FILES appender-options...
+	local what="$1: $2, $ROUNDS times"
+	shift 2
+
+	check "$what" deaths_of "$@"
+}
+
+each_filesystem() {
+	death_of "$1" 'text' 0 -s 40-3000
+	death_of "$1" 'text, O_APPEND, fdatasync' 0 -s 100 -m append -y
+	death_of "$1" 'pwrite' 0 -s 40-3000 -m pwrite
+	death_of "$1" '4 KiB, O_DSYNC' 0 -s 4096 -Y dsync
+	death_of "$1" 'zeroes at the end' 0 -s 40-9000 -z
+	death_of "$1" 'zeroes at the end, fdatasync' 0 -s 40-9000 -z -y
+	death_of "$1" 'zeroes at the end, O_DSYNC' 0 -s 40-9000 -z -Y dsync -m pwrite
+	death_of "$1" '20 files' 20 -f 20 -s 40-3000 -t 4
+	death_of "$1" '20 files, zeroes, fdatasync now and then' 20 -f 20 -s 40-9000 -z -y -E 7
+	death_of "$1" 'closed and opened again' 5 -f 5 -s 40-3000 -z -r 9
+	death_of "$1" 'one file after another, synced' 60 -f 60 -q -n 20 -s 40-3000 -y -e hold
+}
+
+: >"$SCRATCH/totals"
+for_each_filesystem each_filesystem
+diag "$deaths deaths, in $longer the files were longer than their data; the files then:"
+diag "$(cut -d' ' -f1 "$SCRATCH/totals" | sort | uniq -c)"
+library_left_out || check 'most deaths came while the files were extended' \
+	test $((longer * 2)) -ge $deaths
+done_testing
