@@ -12,6 +12,7 @@
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"
 . "$(dirname "$0")/../lib/cgroup.sh"
+. "$(dirname "$0")/../lib/recovery.sh"
 
 FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs btrfs overlayfs}
 ROUNDS=${PREALLOCATE_TEST_ROUNDS:-2}
@@ -19,20 +20,18 @@ ACK=$SCRATCH/acknowledged
 run_options=(--prealloc-size 8M)
 deaths=0
 longer=0
-starter=
 
 new_group || skip_all "a control group that can be killed can't be made here"
-
-has_appended() {
-	[ -s "$ACK" ] && [ "$("$HELPERS/record-check" -b "$ACK")" -gt 0 ]
-}
 
 start_load() { # HOW command...
 	local how=$1
 	shift
 
 	case $how in
-	group) (in_group "$@") >"$SCRATCH/load.out" 2>&1 & ;;
+	group)
+		(in_group "$@") >"$SCRATCH/load.out" 2>&1 &
+		disown
+		;;
 	namespace)
 		# The program may not be the init itself: it would not be extended.
 		unshare --pid --fork --kill-child sh -c '"$@" & wait' - "$@" \
@@ -40,7 +39,7 @@ start_load() { # HOW command...
 		;;
 	esac
 	starter=$!
-	wait_until 10 has_appended || {
+	wait_until 10 has_appended "$ACK" || {
 		diag "nothing was appended: $(head -n 3 "$SCRATCH/load.out")"
 		return 1
 	}
@@ -52,35 +51,7 @@ end_load() { # HOW
 	namespace) kill -KILL "$(cat "/proc/$starter/task/$starter/children")" ;;
 	esac
 	wait "$starter" 2>/dev/null
-	starter=
-}
-
-is_longer() { # FILE...
-	local real
-
-	real=$(stat -c %s "$@" 2>/dev/null | awk '{ n += $1 } END { print n + 0 }')
-	[ "$real" -gt $(($("$HELPERS/record-check" -b "$ACK") + 65536)) ]
-}
-
-recover() { # HOW FILE...
-	local how=$1 prefix file
-	shift
-
-	library_left_out && return
-	case $how in
-	command) "$PREALLOCATE" recover "$MNT" ;;
-	library)
-		set_prefix zero '*.data*'
-		# Opened for writing: a reader may not be able to cut.
-		for file; do
-			"${prefix[@]}" sh -c ': >>"$1"' - "$file" || return
-		done
-		;;
-	reader)
-		set_prefix zero '*.data*'
-		"${prefix[@]}" cat "$@" >/dev/null
-		;;
-	esac
+	return 0
 }
 
 # What end-check says, and what the mark says: it must be gone.
@@ -88,7 +59,7 @@ left() { # FILES FILE
 	"$HELPERS/end-check" -k -v -f "$1" "$ACK" "$2" >"$SCRATCH/left"
 	cat "$SCRATCH/left" >>"$SCRATCH/totals"
 	grep -Ev '^(exact|unsynced-exact|unsynced-absent) ' "$SCRATCH/left"
-	getfattr -n user.preallocate "$2"* 2>/dev/null | grep '^# file'
+	marked "$2"*
 }
 
 one_death() { # HOW RECOVERY FILES appender-options...
@@ -101,8 +72,8 @@ one_death() { # HOW RECOVERY FILES appender-options...
 	sleep "0.0$((RANDOM % 30 + 10))"
 	end_load "$how"
 	deaths=$((deaths + 1))
-	! is_longer "$file"* || longer=$((longer + 1))
-	recover "$recovery" "$file"* >"$SCRATCH/recovered" 2>&1
+	! is_longer "$ACK" "$file"* || longer=$((longer + 1))
+	recover "$recovery" "$MNT" "$file"* >"$SCRATCH/recovered" 2>&1
 	left "$files" "$file" >"$SCRATCH/wrong"
 	[ ! -s "$SCRATCH/wrong" ] || {
 		echo "$how, recovered by $recovery:"
@@ -112,11 +83,11 @@ one_death() { # HOW RECOVERY FILES appender-options...
 }
 
 deaths_of() { # FILES appender-options...
-	local round how recovery wrong=0 ways=(group namespace) by=(command library reader)
+	local round how recovery wrong=0 ways=(group namespace)
 
 	for ((round = 0; round < ROUNDS; round++)); do
-		how=${ways[$((deaths % 2))]}
-		recovery=${by[$((deaths % 3))]}
+		how=${ways[deaths % 2]}
+		recovery=${RECOVERIES[deaths % ${#RECOVERIES[@]}]}
 		one_death "$how" "$recovery" "$@" || wrong=$((wrong + 1))
 	done
 	[ $wrong -eq 0 ] || echo "wrong $wrong times"

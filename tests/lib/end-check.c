@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * end-check -k|-p [-v] [-f FILES] ACKNOWLEDGED FILE
+ * end-check -k|-p [-v] [-f FILES] [-s SNAPSHOT] ACKNOWLEDGED FILE
  *
  * What is left of an appender's file, or of its FILE.0 ..., each written by one writer alone: after
  * a kill (-k) all that a write had returned for must be there, after a power loss (-p) all that a
- * sync had. Prints a word for each file, -v with its numbers:
+ * sync had; with -s what the older copy SNAPSHOT says of it. Prints a word for each file, -v with
+ * its numbers:
  *
  *	exact		ends with the last byte that must be there, or with a later written one
  *	absent		isn't there, and needn't be
@@ -26,7 +27,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BLOCK 4096
+static int killed = -1, verbose;
+static size_t block = 4096;
 
 struct expectation {
 	char *bytes;  /* all that the writer has written, and what it may have been writing */
@@ -86,7 +88,8 @@ static size_t first_wrong(struct expectation *expected, const char *bytes, size_
 }
 
 /* After the last byte that isn't zero, and after the zeroes that were written behind it. */
-static size_t end_of_what_is_there(const struct expectation *expected, const char *bytes, size_t size)
+static size_t end_of_what_is_there(const struct expectation *expected, const char *bytes,
+				   size_t size)
 {
 	size_t end = size < expected->size ? size : expected->size;
 
@@ -113,19 +116,22 @@ static const char *judge(struct expectation *expected, const char *bytes, size_t
 		return "exact";
 	if (ends_a_record(expected, size))
 		return "hollow";
-	return size % BLOCK == 0 && size - end < BLOCK ? "block" : "nuls";
+	return size % block == 0 && size - end < block ? "block" : "nuls";
 }
 
-static int check(const char *path, const struct acknowledged *ack, unsigned w, int killed,
-		 int verbose)
+static int check(const char *path, const struct acknowledged *least,
+		 const struct acknowledged *ack, unsigned w)
 {
 	struct expectation expected = { 0 };
 	size_t size = 0, at = 0;
 	char *bytes = file_content(path, &size);
 	const char *verdict;
+	struct stat st;
 
+	if (stat(path, &st) == 0)
+		block = (size_t)st.st_blksize;
 	written_by(&expected, ack, w);
-	expected.least = killed ? expected.written : ack->writers[w].synced_bytes;
+	expected.least = killed ? least->writers[w].bytes : least->writers[w].synced_bytes;
 	if (bytes)
 		verdict = judge(&expected, bytes, size, &at);
 	else
@@ -144,29 +150,32 @@ static int check(const char *path, const struct acknowledged *ack, unsigned w, i
 
 int main(int argc, char **argv)
 {
-	int option, killed = -1, verbose = 0, wrong = 0;
-	const struct acknowledged *ack;
+	int option, wrong = 0;
+	const struct acknowledged *ack, *snapshot = NULL;
 	unsigned files = 0;
 
-	while ((option = getopt(argc, argv, "kpvf:")) != -1) {
+	while ((option = getopt(argc, argv, "kpvf:s:")) != -1) {
 		switch (option) {
 		case 'k': killed = 1; break;
 		case 'p': killed = 0; break;
 		case 'v': verbose = 1; break;
 		case 'f': files = (unsigned)atoi(optarg); break;
+		case 's': snapshot = acknowledged_map(optarg); break;
 		default: return 99;
 		}
 	}
 	if (argc - optind != 2 || killed < 0)
-		errx(99, "usage: end-check -k|-p [-v] [-f FILES] ACKNOWLEDGED FILE");
+		errx(99, "usage: end-check -k|-p [-v] [-f FILES] [-s SNAPSHOT] ACKNOWLEDGED FILE");
 	ack = acknowledged_map(argv[optind]);
+	if (!snapshot)
+		snapshot = ack;
 	if (!files)
-		return check(argv[optind + 1], ack, 0, killed, verbose);
+		return check(argv[optind + 1], snapshot, ack, 0);
 	for (unsigned w = 0; w < files; w++) {
 		char name[PATH_MAX];
 
 		snprintf(name, sizeof(name), "%s.%u", argv[optind + 1], w);
-		wrong |= check(name, ack, w, killed, verbose);
+		wrong |= check(name, snapshot, ack, w);
 	}
 	return wrong;
 }
