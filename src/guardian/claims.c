@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define LONGEST_PATIENCE NS_PER_S
@@ -104,11 +105,24 @@ static bool leases_are_all_held(void)
 	return lines >= leases;
 }
 
+/*
+ * A frozen filesystem (fsfreeze) holds up the cut, not the challenger's time: thawed, the cut would
+ * come after what the challenger has appended meanwhile. Any change waits; of a name that isn't
+ * there, it changes nothing.
+ */
+static void wait_until_thawed(const struct guardian *guardian, struct claim *claim)
+{
+	fremovexattr(claim->claimed.fd, "user.preallocate.thawed");
+	claim->freeze_doubt |= clock_now() - guardian->last_look > guardian->lease_break_ns / 2;
+}
+
 static void settle(struct guardian *guardian, struct claim *claim, enum settle_reason reason)
 {
 	struct claimed *claimed = &claim->claimed;
 
 	owner_lock_slot(claimed, &guardian->program);
+	if (claim->leased)
+		wait_until_thawed(guardian, claim);
 	if (claim->leased && claim->freeze_doubt && !leases_are_all_held() &&
 	    lease_take(claimed->fd, CHALLENGE_SIGNAL) < 0) {
 		/* Whoever has the file open may have written behind our tail: it stays. */
