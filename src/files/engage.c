@@ -258,7 +258,7 @@ static void engage_locked(struct description *description, const struct transfer
 	struct stat st;
 	unsigned int bars = claim_bars();
 	int64_t start = transfer->offset;
-	int64_t end;
+	int64_t here, end;
 	int ret;
 
 	/* Looked at once more: mapped, shared with a child, closed or replaced since engage_is_due. */
@@ -269,10 +269,16 @@ static void engage_locked(struct description *description, const struct transfer
 	    sys.fstat(transfer->fd, &st) < 0)
 		return;
 	read_flags(description, transfer->fd);
+	/* An extended file is read and written by its offset: that must be to be had (seccomp). */
+	here = sys.lseek(transfer->fd, 0, SEEK_CUR);
+	if (here < 0) {
+		note_refusal(description, -EOPNOTSUPP);
+		return;
+	}
 	if (atomic_load(&description->append))
 		start = st.st_size;
 	else if (!transfer->at_offset)
-		start = sys.lseek(transfer->fd, 0, SEEK_CUR);
+		start = here;
 	if (start < 0 || __builtin_add_overflow(start, (int64_t)transfer->bytes, &end))
 		return;
 	/* Before a guardian is started for it: /proc has regular files, too. */

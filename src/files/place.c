@@ -30,7 +30,10 @@ static bool is_odd_append(const struct description *description, struct claim_sl
 	return place->append ? place->borrows || !description->at_end : place->start != data_end;
 }
 
-/* Where this write goes, in an extended file under its lock. */
+/*
+ * Where this write goes, in an extended file under its lock. -ENOSYS: that isn't to be known (a filter
+ * of system calls that came after the claim); otherwise the kernel has an error for it, too.
+ */
 static int find_place(struct description *description, struct claim_slot *slot,
 		      const struct transfer *transfer, struct place *place)
 {
@@ -42,8 +45,8 @@ static int find_place(struct description *description, struct claim_slot *slot,
 		place->start = atomic_load(&slot->positions.data_end);
 	else if (transfer->at_offset)
 		place->start = transfer->offset;
-	else
-		place->start = sys.lseek(transfer->fd, 0, SEEK_CUR);
+	else if ((place->start = sys.lseek(transfer->fd, 0, SEEK_CUR)) < 0)
+		return engage_is_behind(description, transfer->fd) ? -ENOSYS : -EBADF;
 	if (place->start < 0)
 		return -EINVAL;
 	if (__builtin_add_overflow(place->start, (int64_t)transfer->bytes, &place->end))
@@ -51,21 +54,26 @@ static int find_place(struct description *description, struct claim_slot *slot,
 	return 0;
 }
 
-/* The offset is moved to data_end, where O_APPEND would have moved it, or for an append by pwrite. */
-static void go_to_end(struct description *description, struct claim_slot *slot,
+/*
+ * The offset is moved to data_end, where O_APPEND would have moved it, or for an append by pwrite. False:
+ * it can't be.
+ */
+static bool go_to_end(struct description *description, struct claim_slot *slot,
 		      const struct transfer *transfer, struct place *place)
 {
 	/* Before the call: a nested append would go to where the offset was. */
 	if (transfer->at_offset)
 		description->at_end = false;
 	if (!place->append || description->at_end)
-		return;
+		return true;
 	if (place->borrows)
 		signals_block(&place->signals);
 	place->moved_from = sys.lseek(transfer->fd, 0, SEEK_CUR);
-	sys.lseek(transfer->fd, place->start, SEEK_SET);
+	if (place->moved_from < 0 || sys.lseek(transfer->fd, place->start, SEEK_SET) < 0)
+		return false;
 	/* A handler that has appended meanwhile is told apart, but the next one comes before that. */
 	description->at_end = atomic_load(&slot->positions.data_end) == place->start;
+	return true;
 }
 
 void place_return_offset(struct description *description, const struct transfer *transfer,
@@ -85,10 +93,13 @@ void place_return_offset(struct description *description, const struct transfer 
 static enum verdict judge(struct description *description, struct claim_slot *slot,
 			  const struct transfer *transfer, struct place *place)
 {
+	int ret;
+
 	if (transfer->apart || atomic_load(&slot->uncounted_end))
 		return APART;
-	if (find_place(description, slot, transfer, place) < 0)
-		return FAILS;
+	ret = find_place(description, slot, transfer, place);
+	if (ret < 0)
+		return ret == -ENOSYS ? SPARSE : FAILS;
 	if (is_odd_append(description, slot, place) &&
 	    !engage_is_behind(description, transfer->fd))
 		return ASTRAY;
@@ -110,7 +121,11 @@ static bool take(struct description *description, struct claim_slot *slot,
 {
 	int64_t data_end = atomic_load(&slot->positions.data_end);
 
-	go_to_end(description, slot, transfer, place);
+	if (!go_to_end(description, slot, transfer, place)) {
+		place_return_offset(description, transfer, place);
+		*verdict = SPARSE;
+		return true;
+	}
 	slot_announce(slot,
 		      place->end <= data_end			 ? INTENT_NONE
 		      : transfer->at_offset && !place->borrows ? INTENT_AT_OFFSET

@@ -74,16 +74,21 @@ static ssize_t read_clipped(struct description *description, struct transfer *tr
 	return clipped.call(&clipped);
 }
 
-static ssize_t read_at_position(struct description *description, struct claim_slot *slot,
-				struct transfer *transfer)
+/* False: where it reads isn't to be known (a filter of system calls that came after the claim). */
+static bool read_at_position(struct description *description, struct claim_slot *slot,
+			     struct transfer *transfer, ssize_t *result)
 {
 	off_t at = sys.lseek(transfer->fd, 0, SEEK_CUR);
 	int64_t data_end = atomic_load(&slot->positions.data_end);
 	ssize_t got;
 
 	/* Closed behind our back, and the number used anew for what has no offset. */
+	if (at < 0 && !engage_is_behind(description, transfer->fd)) {
+		*result = transfer->call(transfer);
+		return true;
+	}
 	if (at < 0)
-		return transfer->call(transfer);
+		return false;
 	atomic_store(&slot->intent, INTENT_NONE);
 	description->at_end = false;
 	got = read_clipped(description, transfer, at, data_end);
@@ -97,7 +102,8 @@ static ssize_t read_at_position(struct description *description, struct claim_sl
 			got = over < got ? got - over : 0;
 		}
 	}
-	return got;
+	*result = got;
+	return true;
 }
 
 /* False: the file changed between ordinary and extended meanwhile, or the descriptor was replaced. */
@@ -165,9 +171,14 @@ static bool read_managed(struct description *description, struct transfer *trans
 			continue;
 		}
 		if (slot_is_extended(slot) && table_get(transfer->fd) == description) {
-			*result = read_at_position(description, slot, transfer);
+			bool done = read_at_position(description, slot, transfer, result);
+
 			slot_unlock(slot, &hold);
-			return true;
+			if (done)
+				return true;
+			engage_pause(description, KEEP_FAILED);
+			description_settle(description);
+			continue;
 		}
 		slot_unlock(slot, &hold);
 	}

@@ -141,6 +141,8 @@ static void note_written(struct description *description, struct claim_slot *slo
 		if (place->append ||
 		    (!transfer->at_offset && atomic_exchange(&description->nested, false))) {
 			end = sys.lseek(transfer->fd, 0, SEEK_CUR);
+			if (end < 0) /* a filter of system calls that came after the claim */
+				end = place->start + written;
 			if (end - written != place->start &&
 			    !engage_is_behind(description, transfer->fd)) {
 				description->at_end = false;
@@ -354,7 +356,7 @@ ssize_t files_write(struct description *description, struct transfer *transfer)
 {
 	struct transfer again = *transfer;
 	ssize_t result;
-	int cancel;
+	int cancel, saved_errno = errno;
 
 	if (transfer->bytes == 0)
 		return transfer->call(transfer);
@@ -367,6 +369,9 @@ ssize_t files_write(struct description *description, struct transfer *transfer)
 		result = mend_failed(&again);
 	if (result < (ssize_t)transfer->bytes && (result >= 0 || errno == EFAULT))
 		mend_distrust(transfer->fd);
+	/* What failed on the way to it was none of the program's. */
+	if (result >= 0)
+		errno = saved_errno;
 	cancel_restore(cancel);
 	return result;
 }
