@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A preload that makes one of the library's own system calls fail, as SQLite's test VFS does. It
+ * stands behind libpreallocate.so in LD_PRELOAD.
+ *
+ *	INJECT_LIBRARY=PATH	libpreallocate.so as it stands in LD_PRELOAD
+ *	INJECT_SYS=HEX		where its table `sys` lies (nm)
+ *	INJECT_PROGRAMS=HEX+HEX,...	its functions (address, length) that make the program's own call
+ *				through that table
+ *	INJECT_STATE=FILE	counts of all processes
+ *	INJECT_CALL=NAME	which call fails (without it, none)
+ *	INJECT_ERRNO=EIO	how
+ *	INJECT_AT=N		the Nth of that name, whichever process makes it; N- for all from there on
+ *	INJECT_LIST=1		prints names and counts, at the start
+ *
+ * What is the library's own: all that goes through `sys`, but for the functions above; and what it
+ * calls by a symbol that it doesn't interpose. Calls of a symbol that it does interpose, and yet
+ * makes itself, are told by their arguments, which the program under test doesn't use.
+ */
+#include "base/sys.h"
+#include "claim/slot.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#define MAX_CALLS 128
+#define MAX_RANGES 64
+
+/* Calls that do one thing by one number, and others by others. */
+static const struct part {
+	const char *name;
+	long number;
+} commands[] = {
+	{"fcntl:F_DUPFD_CLOEXEC", F_DUPFD_CLOEXEC}, {"fcntl:F_GETFD", F_GETFD},
+	{"fcntl:F_GETFL", F_GETFL},		    {"fcntl:F_SETFL", F_SETFL},
+	{"fcntl:F_SETSIG", F_SETSIG},		    {"fcntl:F_SETOWN_EX", F_SETOWN_EX},
+	{"fcntl:F_SETLEASE", F_SETLEASE},	    {"fcntl:F_GETLEASE", F_GETLEASE},
+	{"fcntl:other", -1},
+}, numbers[] = {
+	{"syscall:cachestat", 451},		    {"syscall:chdir", SYS_chdir},
+	{"syscall:close_range", SYS_close_range},   {"syscall:dup3", SYS_dup3},
+	{"syscall:execve", SYS_execve},		    {"syscall:exit_group", SYS_exit_group},
+	{"syscall:fcntl", SYS_fcntl},		    {"syscall:futex", SYS_futex},
+	{"syscall:gettid", SYS_gettid},		    {"syscall:kill", SYS_kill},
+	{"syscall:openat", SYS_openat},		    {"syscall:pidfd_open", SYS_pidfd_open},
+	{"syscall:pwritev2", SYS_pwritev2},	    {"syscall:read", SYS_read},
+	{"syscall:rt_sigprocmask", SYS_rt_sigprocmask}, {"syscall:setsid", SYS_setsid},
+	{"syscall:wait4", SYS_wait4},		    {"syscall:write", SYS_write},
+	{"syscall:writev", SYS_writev},		    {"syscall:other", -1},
+};
+
+struct state {
+	_Atomic uint32_t fired, lock;
+	struct {
+		char name[28];
+		uint32_t count;
+	} calls[MAX_CALLS];
+};
+
+struct range {
+	uintptr_t start, end;
+};
+
+static struct state nothing, *state = &nothing;
+static struct range code, programs[MAX_RANGES];
+static size_t program_count;
+static uintptr_t base;
+static struct sys next; /* what our table stands before */
+static const char *chosen;
+static int error;
+static uint32_t at;
+static bool from_there_on, ready;
+
+/* --- which call is it, and does it fail --- */
+
+static bool is_within(const struct range *range, const void *address)
+{
+	return (uintptr_t)address >= range->start && (uintptr_t)address < range->end;
+}
+
+static bool is_librarys(const void *caller)
+{
+	return ready && is_within(&code, caller);
+}
+
+/* Through the table; a tail call returns to the program: then it is the program's. */
+static bool is_own(const void *caller)
+{
+	if (!is_librarys(caller))
+		return false;
+	for (size_t i = 0; i < program_count; i++)
+		if (is_within(&programs[i], caller))
+			return false;
+	return true;
+}
+
+/* Names get their places in the order in which they are first met. */
+static uint32_t count(const char *name)
+{
+	size_t i = 0;
+	uint32_t n;
+
+	while (atomic_exchange(&state->lock, 1))
+		;
+	while (i < MAX_CALLS - 1 && state->calls[i].name[0] && strcmp(state->calls[i].name, name))
+		i++;
+	if (!state->calls[i].name[0])
+		strncpy(state->calls[i].name, name, sizeof(state->calls[i].name) - 1);
+	n = ++state->calls[i].count;
+	atomic_store(&state->lock, 0);
+	return n;
+}
+
+static bool fails(const char *name)
+{
+	uint32_t n = count(name);
+
+	if (!chosen || strcmp(chosen, name) != 0 || (from_there_on ? n < at : n != at))
+		return false;
+	atomic_fetch_add(&state->fired, 1);
+	errno = error;
+	return true;
+}
+
+static bool part_fails(const struct part *parts, long number)
+{
+	while (parts->number != number && parts->number != -1)
+		parts++;
+	return fails(parts->name);
+}
+
+#define OWN(name) (is_own(__builtin_return_address(0)) && fails(name))
+
+/* --- the table --- */
+
+static int own_close(int fd)
+{
+	bool failed = OWN("close");
+	int saved_errno = errno, result = next.close(fd); /* close(2): closed all the same */
+
+	if (failed)
+		errno = saved_errno;
+	return failed ? -1 : result;
+}
+
+static int own_fcntl(int fd, int command, ...)
+{
+	va_list arguments;
+	long argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	/* A lease that is there is given up, always (generic_delete_lease). */
+	if ((command != F_SETLEASE || argument != F_UNLCK) &&
+	    is_own(__builtin_return_address(0)) && part_fails(commands, command))
+		return -1;
+	return next.fcntl(fd, command, argument);
+}
+
+static int own_ioctl(int fd, unsigned long request, ...)
+{
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, request);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	return OWN("ioctl") ? -1 : next.ioctl(fd, request, argument);
+}
+
+/* static, of the table: type, name, parameters, arguments */
+#define TABLE(type, name, parameters, arguments)                                                   \
+	static type own_##name parameters                                                          \
+	{                                                                                          \
+		return OWN(#name) ? (type)-1 : next.name arguments;                                \
+	}
+
+TABLE(int, fstat, (int fd, struct stat *st), (fd, st))
+TABLE(int, fstatat, (int fd, const char *path, struct stat *st, int flags), (fd, path, st, flags))
+TABLE(off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whence))
+TABLE(ssize_t, pread, (int fd, void *to, size_t bytes, off_t offset), (fd, to, bytes, offset))
+TABLE(ssize_t, write, (int fd, const void *from, size_t bytes), (fd, from, bytes))
+TABLE(ssize_t, pwritev, (int fd, const struct iovec *iov, int parts, off_t offset),
+      (fd, iov, parts, offset))
+TABLE(int, ftruncate, (int fd, off_t length), (fd, length))
+TABLE(int, fallocate, (int fd, int mode, off_t offset, off_t bytes), (fd, mode, offset, bytes))
+TABLE(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
+TABLE(int, fchmod, (int fd, mode_t mode), (fd, mode))
+TABLE(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+
+static int own_clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
+{
+	return OWN("clone") ? -1 : next.clone(run, stack, flags, argument);
+}
+
+static void put_into(struct sys *table)
+{
+	if (table->fstat == own_fstat)
+		return;
+	next = *table;
+	table->close = own_close;
+	table->fcntl = own_fcntl;
+	table->ioctl = own_ioctl;
+	table->fstat = own_fstat;
+	table->fstatat = own_fstatat;
+	table->lseek = own_lseek;
+	table->pread = own_pread;
+	table->write = own_write;
+	table->pwritev = own_pwritev;
+	table->ftruncate = own_ftruncate;
+	table->fallocate = own_fallocate;
+	table->futimens = own_futimens;
+	table->fchmod = own_fchmod;
+	table->clone = own_clone;
+	table->sendmsg = own_sendmsg;
+}
+
+/* --- what the library calls by symbols that it doesn't interpose --- */
+
+#define NEXT(name)                                                                                 \
+	({                                                                                         \
+		static __typeof__(name) *next_;                                                    \
+		if (!next_)                                                                        \
+			next_ = (__typeof__(name) *)dlsym(RTLD_NEXT, #name);                       \
+		next_;                                                                             \
+	})
+
+#define LIBRARYS(name) (is_librarys(__builtin_return_address(0)) && fails(name))
+
+#define SYMBOL(type, name, parameters, arguments, failure)                                         \
+	EXPORT type name parameters                                                                \
+	{                                                                                          \
+		__typeof__(name) *further = NEXT(name);                                            \
+		return LIBRARYS(#name) ? failure : further arguments;                              \
+	}
+
+SYMBOL(int, access, (const char *path, int mode), (path, mode), -1)
+SYMBOL(int, fstatfs, (int fd, struct statfs *fs), (fd, fs), -1)
+SYMBOL(int, getrlimit, (__rlimit_resource_t what, struct rlimit *limit), (what, limit), -1)
+SYMBOL(ssize_t, readlink, (const char *path, char *to, size_t bytes), (path, to, bytes), -1)
+SYMBOL(int, memfd_create, (const char *name, unsigned int flags), (name, flags), -1)
+SYMBOL(int, socketpair, (int domain, int type, int protocol, int pair[2]),
+       (domain, type, protocol, pair), -1)
+SYMBOL(ssize_t, recv, (int fd, void *to, size_t bytes, int flags), (fd, to, bytes, flags), -1)
+SYMBOL(int, poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout), -1)
+SYMBOL(int, nanosleep, (const struct timespec *time, struct timespec *left), (time, left), -1)
+SYMBOL(int, sigpending, (sigset_t *set), (set), -1)
+SYMBOL(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *time),
+       (set, info, time), -1)
+SYMBOL(int, sync_file_range, (int fd, off64_t from, off64_t bytes, unsigned int flags),
+       (fd, from, bytes, flags), -1)
+SYMBOL(int, munmap, (void *map, size_t bytes), (map, bytes), -1)
+SYMBOL(char *, strdup, (const char *text), (text), NULL)
+SYMBOL(int, dladdr, (const void *address, Dl_info *info), (address, info), 0)
+SYMBOL(int, vasprintf, (char **text, const char *format, va_list arguments),
+       (text, format, arguments), -1)
+
+/* pthread_sigmask(3) returns the error, and leaves errno alone. */
+EXPORT int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+	__typeof__(pthread_sigmask) *further = NEXT(pthread_sigmask);
+	int saved_errno = errno;
+	bool failed = LIBRARYS("pthread_sigmask");
+
+	errno = saved_errno;
+	return failed ? error : further(how, set, old);
+}
+
+/* Before anything else is there, dlsym calls them: so by the names that need no dlsym. */
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t parts, size_t bytes);
+void *__libc_realloc(void *old, size_t bytes);
+
+EXPORT void *malloc(size_t bytes)
+{
+	return LIBRARYS("malloc") ? NULL : __libc_malloc(bytes);
+}
+
+EXPORT void *calloc(size_t parts, size_t bytes)
+{
+	return LIBRARYS("calloc") ? NULL : __libc_calloc(parts, bytes);
+}
+
+EXPORT void *reallocarray(void *old, size_t parts, size_t bytes)
+{
+	size_t all;
+
+	if (__builtin_mul_overflow(parts, bytes, &all)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return LIBRARYS("reallocarray") ? NULL : __libc_realloc(old, all);
+}
+
+/* --- what it interposes, and calls by the symbol all the same --- */
+
+/* The stack of the guardian's start, the memory shared with it, what a fork child puts over that. */
+static bool is_own_mapping(size_t bytes, int flags)
+{
+	return bytes == sizeof(struct claim_shared) || (flags & MAP_STACK);
+}
+
+EXPORT void *mmap(void *where, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	__typeof__(mmap) *further = NEXT(mmap);
+
+	if (is_librarys(__builtin_return_address(0)) && is_own_mapping(bytes, flags) &&
+	    fails(flags & MAP_FIXED ? "mmap:MAP_FIXED" : "mmap"))
+		return MAP_FAILED;
+	return further(where, bytes, protection, flags, fd, offset);
+}
+
+EXPORT int prctl(int option, ...)
+{
+	__typeof__(prctl) *further = NEXT(prctl);
+	va_list arguments;
+	long a[4];
+
+	va_start(arguments, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(arguments, long);
+	va_end(arguments);
+	if (option == PR_GET_CHILD_SUBREAPER && fails("prctl"))
+		return -1;
+	return further(option, a[0], a[1], a[2], a[3]);
+}
+
+EXPORT long syscall(long number, ...)
+{
+	__typeof__(syscall) *further = NEXT(syscall);
+	va_list arguments;
+	long a[6];
+
+	va_start(arguments, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(arguments, long);
+	va_end(arguments);
+	if (is_librarys(__builtin_return_address(0)) && part_fails(numbers, number))
+		return -1;
+	return further(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* The library asks for AT_SECURE when its table is filled, and before it makes a call by it. */
+EXPORT unsigned long getauxval(unsigned long type)
+{
+	const char *where = getenv("INJECT_SYS");
+
+	if (is_librarys(__builtin_return_address(0)) && where)
+		put_into((struct sys *)(base + strtoul(where, NULL, 16)));
+	return NEXT(getauxval)(type);
+}
+
+/* --- the start --- */
+
+static int find_library(struct dl_phdr_info *info, size_t size, void *name)
+{
+	(void)size;
+	if (!name || strcmp(info->dlpi_name, name) != 0)
+		return 0;
+	base = info->dlpi_addr;
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_LOAD && (info->dlpi_phdr[i].p_flags & PF_X)) {
+			code.start = base + info->dlpi_phdr[i].p_vaddr;
+			code.end = code.start + info->dlpi_phdr[i].p_memsz;
+		}
+	return 1;
+}
+
+static void note_programs(const char *ranges)
+{
+	unsigned long start, bytes;
+	int length;
+
+	while (ranges && program_count < MAX_RANGES &&
+	       sscanf(ranges, "%lx+%lx%n", &start, &bytes, &length) == 2) {
+		programs[program_count++] = (struct range){base + start, base + start + bytes};
+		ranges += length;
+		ranges += *ranges == ',';
+	}
+}
+
+static void map_state(const char *path)
+{
+	void *map;
+	int fd = path ? (int)NEXT(syscall)(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC) : -1;
+
+	if (fd < 0)
+		return;
+	map = NEXT(mmap)(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	NEXT(syscall)(SYS_close, fd);
+	if (map != MAP_FAILED)
+		state = map;
+}
+
+static void list(void)
+{
+	for (size_t i = 0; i < MAX_CALLS && state->calls[i].name[0]; i++)
+		printf("%s %u\n", state->calls[i].name, state->calls[i].count);
+	printf("fired %u\n", state->fired);
+}
+
+static int error_of(const char *name)
+{
+	for (int i = 1; name && i < 4096; i++)
+		if (strerrorname_np(i) && strcmp(strerrorname_np(i), name) == 0)
+			return i;
+	return 0;
+}
+
+/* Before the library's: libraries start in the reverse order of LD_PRELOAD. */
+__attribute__((constructor)) static void start(void)
+{
+	const char *text;
+	char *end;
+
+	dl_iterate_phdr(find_library, getenv("INJECT_LIBRARY"));
+	note_programs(getenv("INJECT_PROGRAMS"));
+	map_state(getenv("INJECT_STATE"));
+	chosen = getenv("INJECT_CALL");
+	error = error_of(getenv("INJECT_ERRNO"));
+	at = (text = getenv("INJECT_AT")) ? (uint32_t)strtoul(text, &end, 10) : 0;
+	from_there_on = text && *end == '-';
+	ready = state != &nothing;
+	if (getenv("INJECT_LIST"))
+		list();
+}
