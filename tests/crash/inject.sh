@@ -7,7 +7,8 @@
 #	inject.sh [NAME...]	only these calls (tests/crash/inject.txt)
 #
 # PREALLOCATE_TEST_FULL=1: every error of every call, at each of its occurrences up to the twelfth, at
-# later ones, and from one on for good; otherwise a share of them. PREALLOCATE_TEST_FILESYSTEMS: on these (ext4).
+# later ones, and from one on for good; otherwise a share of them.
+# PREALLOCATE_TEST_FILESYSTEMS: on these (ext4).
 PREALLOCATE_TEST_FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4}
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/filesystems.sh"
@@ -56,7 +57,7 @@ day() {
 	mkdir "$where"
 	(
 		cd "$where" || exit
-		timeout 60 env "$@" "$JOB"
+		timeout -k 5 60 env "$@" "$JOB"
 		echo "exit status $?"
 	) </dev/null 9<&- >"$where.out" 2>"$where.err"
 	# What the library and its guardian have to say about it, they may.
@@ -129,6 +130,8 @@ call_fails() { # NAME COUNT
 		turn=$((turn + 1))
 		# shellcheck disable=SC2046 # words
 		for error in $(chosen_errors "$turn" $(errors_of "$name")); do
+			# Whoever is interrupted each time tries for ever.
+			[ "$error${occurrence##*[0-9]}" != EINTR- ] || continue
 			managed_day "$MNT/managed" "INJECT_CALL=$name" "INJECT_ERRNO=$error" \
 				"INJECT_AT=$occurrence"
 			days=$((days + 1))
