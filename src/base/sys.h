@@ -29,6 +29,12 @@ struct sys {
 	int (*fallocate)(int fd, int mode, off_t offset, off_t bytes);
 	int (*futimens)(int fd, const struct timespec times[2]);
 	int (*fchmod)(int fd, mode_t mode);
+	int (*openat)(int dirfd, const char *path, int flags, ...);
+	int (*fdatasync)(int fd);
+	ssize_t (*getxattr)(const char *path, const char *name, void *value, size_t size);
+	ssize_t (*fgetxattr)(int fd, const char *name, void *value, size_t size);
+	int (*fsetxattr)(int fd, const char *name, const void *value, size_t size, int flags);
+	int (*fremovexattr)(int fd, const char *name);
 	int (*clone)(int (*run)(void *), void *stack, int flags, void *argument, ...);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	long (*syscall)(long number, ...);

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 struct sys sys = {
@@ -19,6 +20,12 @@ struct sys sys = {
 	.fallocate = fallocate,
 	.futimens = futimens,
 	.fchmod = fchmod,
+	.openat = openat,
+	.fdatasync = fdatasync,
+	.getxattr = getxattr,
+	.fgetxattr = fgetxattr,
+	.fsetxattr = fsetxattr,
+	.fremovexattr = fremovexattr,
 	.clone = clone,
 	.sendmsg = sendmsg,
 	.syscall = syscall,

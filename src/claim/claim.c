@@ -120,19 +120,32 @@ int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *r
 	return ret;
 }
 
-int claim_extend(struct claim_slot *slot, struct claim_request *request)
+static int ask_for_change(struct claim_slot *slot, struct claim_request *request,
+			  enum claim_verb verb)
 {
 	struct question question;
 	int ret = -EPIPE;
 
 	question_begin(&question);
 	if (claim_slot_is_current(slot)) {
-		request->verb = CLAIM_EXTEND;
+		request->verb = verb;
 		request->slot = slot_index(slot);
 		ret = session_ask(request, -1);
 	}
 	question_end(&question);
 	return ret;
+}
+
+int claim_extend(struct claim_slot *slot, struct claim_request *request)
+{
+	return ask_for_change(slot, request, CLAIM_EXTEND);
+}
+
+int claim_record(struct claim_slot *slot, struct claim_request *request, bool open)
+{
+	if (open)
+		request->flags |= CLAIM_OPEN;
+	return ask_for_change(slot, request, CLAIM_RECORD);
 }
 
 int claim_settle(struct claim_slot *slot)

@@ -28,6 +28,12 @@ int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *r
 /* Extends a claimed file further. On any error the file has been settled. */
 int claim_extend(struct claim_slot *slot, struct claim_request *request);
 
+/*
+ * Writes down where the data ends now, for whoever finds the file after a crash. open: see struct
+ * record. request: as for claim_extend. On any error the file has been settled.
+ */
+int claim_record(struct claim_slot *slot, struct claim_request *request, bool open);
+
 /* Settles and lets go; the guardian has closed its copy of the description when this returns. */
 int claim_settle(struct claim_slot *slot);
 void claim_slot_free(struct claim_slot *slot);

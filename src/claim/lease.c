@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef XFS_SUPER_MAGIC
@@ -35,6 +37,29 @@ void lease_release(int fd)
 	sys.fcntl(fd, F_SETLEASE, F_UNLCK);
 	sys.fcntl(fd, F_SETSIG, 0);
 	sys.fcntl(fd, F_SETOWN_EX, &nobody);
+}
+
+int lease_begin_moment(int fd, struct lease_moment *moment)
+{
+	sigset_t pending;
+
+	sigemptyset(&pending);
+	sigpending(&pending);
+	moment->pending = sigismember(&pending, SIGIO);
+	return lease_take(fd, SIGIO);
+}
+
+void lease_end_moment(int fd, const struct lease_moment *moment)
+{
+	static const struct timespec now;
+	sigset_t sigio;
+
+	lease_release(fd);
+	if (moment->pending)
+		return;
+	sigemptyset(&sigio);
+	sigaddset(&sigio, SIGIO);
+	sigtimedwait(&sigio, NULL, &now);
 }
 
 bool lease_is_challenged(int fd)

@@ -35,4 +35,15 @@ bool space_is_freed_by_cut(const struct statfs *fs);
 /* What the filesystem itself allocates ahead isn't freed at close(2), after a fallocate(2). */
 bool space_stays_after_close(const struct statfs *fs);
 
+/*
+ * A lease of this thread's own, for a moment, with all signals blocked: whoever opens the file in that
+ * moment waits, and sends this thread a SIGIO, which is taken out of the queue again. 0 or -errno.
+ */
+struct lease_moment {
+	bool pending; /* a SIGIO was there before */
+};
+
+int lease_begin_moment(int fd, struct lease_moment *moment);
+void lease_end_moment(int fd, const struct lease_moment *moment);
+
 #endif

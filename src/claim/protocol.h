@@ -13,6 +13,7 @@ enum claim_verb {
 	CLAIM_HELLO,	  /* carries the memfd: the first word */
 	CLAIM_TAKE,	  /* carries the description: take the claim and extend for [offset, end) */
 	CLAIM_EXTEND,	  /* extend for [offset, end); on failure the file is settled */
+	CLAIM_RECORD,	  /* record where the data ends; on failure the file is settled */
 	CLAIM_SETTLE,	  /* settle and let go of one description */
 	CLAIM_SETTLE_ALL, /* of all */
 	CLAIM_LEAVE,	  /* settle all and exit */
@@ -21,6 +22,7 @@ enum claim_verb {
 #define CLAIM_APPEND 1u	  /* the description has O_APPEND */
 #define CLAIM_READABLE 2u /* it isn't O_WRONLY */
 #define CLAIM_ASSUME 4u	  /* exclusive=assume: no lease */
+#define CLAIM_OPEN 8u	  /* CLAIM_RECORD: see struct record */
 
 struct claim_request {
 	uint32_t verb;
@@ -31,6 +33,7 @@ struct claim_request {
 	int64_t max_end;    /* RLIMIT_FSIZE of the program, or INT64_MAX */
 	int64_t idle;	    /* ns */
 	int64_t keep_end;   /* CLAIM_TAKE: the slot's program_keep_end */
+	int64_t floor;	    /* CLAIM_TAKE: the mark's */
 	struct filter_options options;
 };
 

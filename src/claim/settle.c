@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "claim/seal.h"
+#include "recovery/restore.h"
 #include "recovery/tail.h"
 
 #include <errno.h>
@@ -19,8 +21,11 @@ static int64_t op_getlength(void *file)
 
 static int op_allocate(void *file, int64_t offset, int64_t bytes)
 {
-	const struct claimed *claimed = file;
+	struct claimed *claimed = file;
+	int ret = seal_mark(claimed, offset, offset + bytes);
 
+	if (ret < 0)
+		return ret;
 	/* Mode 0: can't wipe a byte that someone we don't see has just put there. */
 	while (sys.fallocate(claimed->fd, 0, offset, bytes) < 0)
 		if (errno != EINTR)
@@ -53,8 +58,7 @@ static int op_truncate(void *file, int64_t length)
 
 static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
 {
-	const struct claimed *claimed = file;
-
+	struct claimed *claimed = file;
 	int64_t uncounted = atomic_load(&claimed->slot->uncounted_end);
 	int64_t from = data_end, used;
 
@@ -64,8 +68,7 @@ static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
 		from = uncounted;
 	if (from > file_end)
 		return data_end;
-	used = tail_data_end(claimed->fd, claimed->readable,
-			     !atomic_load(&claimed->slot->robbed), from, file_end);
+	used = seal_tail_data_end(claimed, !atomic_load(&claimed->slot->robbed), from, file_end);
 	return used > from || used < 0 ? used : data_end;
 }
 
@@ -117,22 +120,13 @@ static bool append_is_cleared(const struct claimed *claimed)
 	return !claimed->append || !(sys.fcntl(claimed->fd, F_GETFL) & O_APPEND);
 }
 
-/* Our own changes of the size, and the proof's reads, leave no trace (but ctime can't be set back). */
-static void restore_times(const struct claimed *claimed, const struct stat *before)
+/* The record's page isn't the program's: a write that reaches it is one behind file_end. */
+static int64_t behind_record(const struct claimed *claimed, struct filter_positions *positions,
+			     int64_t end)
 {
-	struct timespec times[2] = {before->st_atim, before->st_mtim};
+	int64_t file_end = atomic_load(&positions->file_end);
 
-	sys.futimens(claimed->fd, times);
-}
-
-/*
- * ftruncate(2) strips set-user-ID and set-group-ID where the caller has no CAP_FSETID. What the
- * program itself sets finds the file settled; but others may do it, unseen.
- */
-static void restore_mode(const struct claimed *claimed, const struct stat *before)
-{
-	if (before->st_mode & (S_ISUID | S_ISGID))
-		sys.fchmod(claimed->fd, before->st_mode & 07777);
+	return claimed->record_at && end > claimed->record_at && end <= file_end ? file_end + 1 : end;
 }
 
 int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t max_end)
@@ -156,8 +150,10 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 	/* Worked on a copy: until the size is what the slot says, nobody may go by the slot. */
 	atomic_init(&positions.data_end, atomic_load(&slot->positions.data_end));
 	atomic_init(&positions.file_end, atomic_load(&slot->positions.file_end));
-	if (!engaged)
+	if (!engaged) {
 		atomic_store(&slot->uncounted_end, 0);
+		atomic_store(&slot->nonzero_end, 0);
+	}
 	ret = engaged ? 0 : filter_engage(&positions, &ops, claimed);
 	if (ret == 0 && !engaged) {
 		set_append(claimed, false);
@@ -165,9 +161,11 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 			ret = -EPERM; /* an append-only inode (chattr +a) */
 	}
 	if (ret == 0) {
-		ret = filter_handle_write(&positions, &options, &ops, claimed, offset, end,
-					  max_end);
-		restore_times(claimed, &before);
+		ret = filter_handle_write(&positions, &options, &ops, claimed, offset,
+					  behind_record(claimed, &positions, end), max_end);
+		if (ret == 0)
+			ret = seal_extended(claimed);
+		restore_times(claimed->fd, &before);
 	}
 	/* A failed extension that couldn't be put back: the slot says so, and the settle tries again. */
 	grown = atomic_load(&positions.file_end) > before.st_size;
@@ -182,6 +180,7 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 			atomic_store(&slot->positions.data_end, atomic_load(&positions.data_end));
 	} else {
 		set_append(claimed, true);
+		seal_remove(claimed);
 	}
 	atomic_store(&slot->size_before, FILTER_UNKNOWN);
 	if (ret == 0)
@@ -189,6 +188,18 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 	atomic_fetch_add(&slot->extend_ns, (uint64_t)(clock_now() - started));
 	atomic_fetch_add(&slot->sequence, 1);
 	return ret;
+}
+
+int claimed_record(struct claimed *claimed, bool open, int64_t max_end)
+{
+	struct filter_positions *positions = &claimed->slot->positions;
+	int ret = seal_record(claimed, open);
+
+	if (ret != -ENOSPC)
+		return ret;
+	ret = claimed_extend(claimed, atomic_load(&positions->data_end),
+			     atomic_load(&positions->file_end) + 1, max_end);
+	return ret < 0 ? ret : seal_record(claimed, open);
 }
 
 /* A KEEP_SIZE allocation of the program's own went with the cut. */
@@ -258,9 +269,13 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 		atomic_fetch_add(&slot->bytes_cut,
 				 (uint64_t)(before.st_size - atomic_load(&slot->positions.data_end)));
 		restore_program_keep(claimed, atomic_load(&slot->positions.data_end), &before);
-		restore_mode(claimed, &before);
-		restore_times(claimed, &before);
+		restore_mode(claimed->fd, &before);
+		restore_times(claimed->fd, &before);
 	}
+	if (ret == 0)
+		seal_remove(claimed);
+	else
+		seal_doubt(claimed);
 	if (atomic_load(&slot->robbed))
 		atomic_store(&slot->robbed_end, interrupted_end(claimed));
 	claimed->uncounted_end = claimed->write_end = 0;
@@ -281,6 +296,7 @@ void claimed_abandon(struct claimed *claimed)
 	claimed->uncounted_end = claimed->write_end = 0;
 	/* Nothing was cut. */
 	atomic_store(&claimed->slot->robbed_end, INT64_MAX);
+	seal_doubt(claimed);
 	set_append(claimed, true);
 	filter_disengage(&claimed->slot->positions);
 	atomic_fetch_add(&claimed->slot->sequence, 1);

@@ -7,6 +7,7 @@
 #define CLAIM_SETTLE_H
 
 #include "claim/slot.h"
+#include "recovery/mark.h"
 
 #include <sys/types.h>
 
@@ -18,6 +19,9 @@ struct claimed {
 	uint32_t min_free; /* percent */
 	struct filter_options options;
 	struct claim_slot *slot;
+	/* Valid while extended; key 0: the filesystem takes none, and needs none. */
+	struct mark mark;
+	int64_t record_at; /* 0: there is no record */
 	/* Valid between claimed_catch_up and the settle; 0: no such write was interrupted. */
 	int64_t uncounted_end; /* bytes of a pwrite that didn't count end here */
 	int64_t write_start, write_end; /* of a write at the description's offset, */
@@ -29,6 +33,12 @@ struct claimed {
  * [offset, end), or stays as it was: returns 0, or -errno of filter_handle_write.
  */
 int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t max_end);
+
+/*
+ * With the slot's lock held: writes down where the data ends, see seal_record; extends the file where
+ * there is no room for that.
+ */
+int claimed_record(struct claimed *claimed, bool open, int64_t max_end);
 
 /*
  * With the slot's lock held: the file becomes an ordinary one again, with the size, mtime and flags

@@ -77,6 +77,25 @@ struct claim_slot {
 	 */
 	_Atomic int64_t size_before;
 
+	/*
+	 * Where the data ends, for whoever finds the file after a crash (src/recovery/record.h). Behind
+	 * the last byte that isn't zero, as far as the library knows; 0: it doesn't. Under the lock.
+	 */
+	_Atomic int64_t nonzero_end;
+	/* All up to here is on the disk, by syncs of the program's; moved by the library only. */
+	_Atomic int64_t synced_end;
+	/* The program has synced the file while it was extended: once more after the settle. */
+	_Atomic uint32_t synced;
+	/*
+	 * The guardian's: the end that the mark or the record tells without looking at the data; whether
+	 * appends that end in zeroes may follow unrecorded; the record's place, before which what is
+	 * allocated ahead ends for the program (0: there is none); the mark's key (0: no mark).
+	 */
+	_Atomic int64_t recorded_end;
+	_Atomic uint32_t recorded_open;
+	_Atomic int64_t record_at;
+	_Atomic uint32_t key;
+
 	/* The guardian has a copy of the description: longer than the file is extended, by moments. */
 	_Atomic uint32_t held;
 
@@ -110,6 +129,14 @@ extern struct claim_slot slot_none;
 static inline bool slot_is_extended(const struct claim_slot *slot)
 {
 	return atomic_load_explicit(&slot->positions.data_end, memory_order_acquire) >= 0;
+}
+
+/* A write of an extended file that ends at or before this needs no extension. */
+static inline int64_t slot_room_end(struct claim_slot *slot)
+{
+	int64_t record_at = atomic_load_explicit(&slot->record_at, memory_order_acquire);
+
+	return record_at ? record_at : atomic_load(&slot->positions.file_end);
 }
 
 /* The guardian lives; without one (the slot of a file that isn't claimed) there is none to die. */

@@ -59,6 +59,7 @@ struct description {
 	ino_t ino;
 	const struct rule *rule;
 	bool readable;
+	bool synchronous; /* O_DSYNC or O_SYNC: F_SETFL can't change them */
 	char path[256]; /* for people: the end of the path, "..." before it where it was longer */
 
 	bool used; /* under the pool's lock */
@@ -89,6 +90,10 @@ struct description {
 	_Atomic int64_t size_seen;
 	/* So many bytes can be written from the offset on without crossing it (a hint). */
 	_Atomic int64_t inside_left;
+
+	/* There when it was opened, or synced since; how many sync(2) that takes account of. */
+	_Atomic int64_t synced_end;
+	_Atomic unsigned int all_synced_seen;
 
 	/* A KEEP_SIZE allocation of the program's own ends here; ours goes, theirs stays. 0: none. */
 	_Atomic int64_t program_keep_end;

@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "claim/claim.h"
 #include "claim/lease.h"
+#include "files/seal.h"
 #include "files/space.h"
 
 #include <errno.h>
@@ -206,8 +207,8 @@ static void keep_to_pages(struct claim_request *request)
 		(request->options.prealloc_align + CACHE_PAGE - 1) / CACHE_PAGE * CACHE_PAGE;
 }
 
-static void fill_request(struct description *description, struct claim_request *request,
-			 int64_t offset, int64_t end)
+void engage_fill_request(struct description *description, struct claim_request *request,
+				int64_t offset, int64_t end)
 {
 	struct rule_options options;
 
@@ -222,6 +223,7 @@ static void fill_request(struct description *description, struct claim_request *
 		.max_end = file_size_limit(),
 		.idle = options.idle,
 		.keep_end = atomic_load(&description->program_keep_end),
+		.floor = seal_floor(description),
 		.options = {.prealloc_size = options.prealloc_size,
 			    .prealloc_align = space_piece(description)},
 	};
@@ -291,7 +293,7 @@ static void engage_locked(struct description *description, const struct transfer
 	if (space_piece(description) == 0)
 		return;
 	description->at_end = false;
-	fill_request(description, &request, start, end);
+	engage_fill_request(description, &request, start, end);
 	ret = claim_take(&description->slot, transfer->fd, &request, bars);
 	if (ret < 0) {
 		if (ret == -EPIPE)
@@ -331,7 +333,7 @@ void engage_extend(struct description *description, struct claim_slot *slot, int
 	int saved_errno = errno;
 	int ret;
 
-	fill_request(description, &request, offset, end);
+	engage_fill_request(description, &request, offset, end);
 	ret = claim_extend(slot, &request);
 	if (ret < 0 && ret != -EAGAIN)
 		note_refusal(description, ret);

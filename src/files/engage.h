@@ -4,6 +4,7 @@
 #define FILES_ENGAGE_H
 
 #include "base/clock.h"
+#include "claim/protocol.h"
 #include "files/files.h"
 
 /* Longest wait for a slot's lock before asking whether the guardian that may hold it still lives. */
@@ -24,6 +25,10 @@ bool engage_is_due(struct description *description, const struct transfer *trans
 
 /* Takes the claim and extends. True: the file is extended (or was, a moment ago). */
 bool engage_take(struct description *description, const struct transfer *transfer);
+
+/* All but the verb and the slot of a question about it. */
+void engage_fill_request(struct description *description, struct claim_request *request,
+			 int64_t offset, int64_t end);
 
 /* Extends further. Whatever comes of it, the caller looks at the slot again. */
 void engage_extend(struct description *description, struct claim_slot *slot, int64_t offset,

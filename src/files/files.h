@@ -60,6 +60,17 @@ void files_check_guardian(void);
 /* The same for one description, which nobody claims meanwhile. */
 void files_settle_lost(struct description *description, int fd);
 
+/* A rule says that the file is to be managed. */
+bool files_matches(int fd, const char *name);
+
+/* --- revive.c --- */
+/*
+ * After a successful open of name: a descriptor of our own, if the file was left extended by a crash;
+ * else -1. Then fd is to be closed, files_revive_end recovers the file, and name is opened once more.
+ */
+int files_revive_begin(int fd, int flags, const char *name);
+void files_revive_end(int again, const char *name);
+
 /* --- jump.c --- */
 /* Before a longjmp: gives up what this thread's frames hold, which may be left by it. */
 void files_before_jump(void);
@@ -67,6 +78,12 @@ void files_before_jump(void);
 /* --- write.c, read.c --- */
 ssize_t files_write(struct description *description, struct transfer *transfer);
 ssize_t files_read(struct description *description, struct transfer *transfer);
+
+/* --- sync.c --- */
+/* fsync and fdatasync. */
+int files_sync(int fd, int (*call)(int fd));
+/* sync and syncfs, of the filesystem that fd is on. */
+int files_sync_all(int fd, int (*call)(int fd));
 
 /* --- size.c --- */
 /* F_GETFL as the program has set them. */

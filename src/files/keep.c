@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <sys/single_threaded.h>
 #include <sys/vfs.h>
@@ -208,14 +207,13 @@ static bool may_be_written_unseen(struct description *description)
 
 /*
  * ftruncate to the size just read would race with another appender: a thread of ours is kept out
- * by the gate, anybody else by a lease of our own, for a moment. Whoever opens the file in that
- * moment sends this very thread a SIGIO, which is blocked, and taken out of the queue again.
+ * by the gate, anybody else by a lease of our own, for a moment.
  */
 void keep_give_back(struct description *description, int fd)
 {
-	struct timespec now = {0};
+	struct lease_moment moment;
 	struct statfs fs;
-	sigset_t saved, pending, sigio;
+	sigset_t saved;
 	int saved_errno = errno;
 
 	if (!atomic_load(&description->kept) || !description_is_exclusive(description) ||
@@ -225,17 +223,11 @@ void keep_give_back(struct description *description, int fd)
 	signals_block(&saved);
 	if (!gate_close(&description->gate, GATE_PATIENCE))
 		goto restore;
-	sigemptyset(&pending);
-	sigpending(&pending);
 	/* Extended again by another thread: the lease is the guardian's. */
-	if (!slot_is_extended(atomic_load(&description->slot)) && lease_take(fd, SIGIO) == 0) {
+	if (!slot_is_extended(atomic_load(&description->slot)) &&
+	    lease_begin_moment(fd, &moment) == 0) {
 		cut(description, fd);
-		lease_release(fd);
-		if (!sigismember(&pending, SIGIO)) {
-			sigemptyset(&sigio);
-			sigaddset(&sigio, SIGIO);
-			sigtimedwait(&sigio, NULL, &now);
-		}
+		lease_end_moment(fd, &moment);
 	}
 	gate_open(&description->gate);
 restore:

@@ -78,6 +78,8 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 	description->rule = rule;
 	options = rule->options;
 	description->readable = (flags & O_ACCMODE) == O_RDWR;
+	description->synchronous = flags & O_DSYNC;
+	atomic_store(&description->synced_end, st.st_size);
 	if (options.mode == RULE_MODE_KEEP)
 		reasons |= KEEP_RULE;
 	if (flags & O_DIRECT)
@@ -100,26 +102,31 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 	log_debug("%s: managed as descriptor %d", name, fd);
 }
 
-static void match(int fd, int flags, const char *name, uint32_t reasons)
+static const struct rule *match(int fd, const char *name)
 {
 	const struct rules *loaded = atomic_load(&rules);
-	const struct rule *rule;
+	const struct rule *rule = loaded && name ? rules_match(loaded, name, resolve, &fd) : NULL;
 
-	if (!loaded || !name || (flags & O_ACCMODE) == O_RDONLY || (flags & O_PATH) ||
-	    (flags & O_TMPFILE) == O_TMPFILE)
-		return;
-	rule = rules_match(loaded, name, resolve, &fd);
-	if (rule && rule->options.mode != RULE_MODE_OFF)
-		manage(fd, flags, name, rule, reasons);
+	return rule && rule->options.mode != RULE_MODE_OFF ? rule : NULL;
+}
+
+bool files_matches(int fd, const char *name)
+{
+	return match(fd, name);
 }
 
 static void opened(int fd, int flags, const char *name, uint32_t reasons)
 {
 	int saved_errno = errno;
 	int cancel = cancel_disable();
+	bool may_append = (flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH) &&
+			  (flags & O_TMPFILE) != O_TMPFILE;
+	const struct rule *rule;
 
 	files_forget(fd);
-	match(fd, flags, name, reasons);
+	rule = may_append ? match(fd, name) : NULL;
+	if (rule)
+		manage(fd, flags, name, rule, reasons);
 	thread_state.opening = false;
 	cancel_restore(cancel);
 	errno = saved_errno;
@@ -361,6 +368,7 @@ void files_settle_lost(struct description *description, int fd)
 		.options = {atomic_load(&description->options.prealloc_size),
 			    atomic_load(&description->options.prealloc_align)},
 		.slot = slot,
+		.record_at = atomic_load(&slot->record_at),
 	};
 	struct owner_hold hold;
 	bool locked;
@@ -375,6 +383,8 @@ void files_settle_lost(struct description *description, int fd)
 		atomic_fetch_add(&slot->robbed, 1);
 		claimed_catch_up(&claimed);
 	}
+	if (atomic_load(&slot->key) && mark_read(fd, &claimed.mark) < 0)
+		claimed.mark.key = 0;
 	if (atomic_load(&slot->sequence) & 1) {
 		int64_t size = atomic_load(&slot->size_before);
 
@@ -387,6 +397,8 @@ void files_settle_lost(struct description *description, int fd)
 	}
 	claimed_settle(&claimed, SETTLED_LOST);
 	lease_release(fd);
+	if (atomic_exchange(&slot->synced, 0))
+		sys.fdatasync(fd);
 	if (locked)
 		slot_unlock(slot, &hold);
 	else

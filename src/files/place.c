@@ -103,7 +103,7 @@ static enum verdict judge(struct description *description, struct claim_slot *sl
 	if (is_odd_append(description, slot, place) &&
 	    !engage_is_behind(description, transfer->fd))
 		return ASTRAY;
-	if (place->end > atomic_load(&slot->positions.file_end))
+	if (place->end > slot_room_end(slot))
 		return BEHIND;
 	if (place->start - atomic_load(&slot->positions.data_end) >
 	    description->options.prealloc_align)

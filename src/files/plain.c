@@ -118,6 +118,8 @@ void plain_truncated(struct plain *plain, int64_t size_before, int64_t size)
 		return;
 	descriptions_forget_keep_end(plain->description->dev, plain->description->ino);
 	atomic_store(&plain->description->kept, false);
+	if (atomic_load(&plain->description->synced_end) > size)
+		atomic_store(&plain->description->synced_end, size);
 }
 
 void plain_end(struct plain *plain)

@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "base/thread.h"
 #include "files/engage.h"
+#include "files/seal.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -262,12 +263,12 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 		return false;
 	if (!slot_lock(slot, &hold))
 		return false;
-	if (slot_is_extended(slot) && end > atomic_load(&slot->positions.file_end)) {
+	if (slot_is_extended(slot) && end > slot_room_end(slot)) {
 		slot_unlock(slot, &hold);
 		engage_extend(description, slot, offset, end);
 		slot_lock(slot, &hold);
 	}
-	if (!slot_is_extended(slot) || end > atomic_load(&slot->positions.file_end) ||
+	if (!slot_is_extended(slot) || end > slot_room_end(slot) ||
 	    table_get(fd) != description || atomic_load(&slot->uncounted_end) ||
 	    ((mode & FALLOC_FL_KEEP_SIZE) &&
 	     is_apart(description, offset, atomic_load(&slot->positions.data_end)))) {
@@ -277,6 +278,7 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 	atomic_store(&slot->intent, INTENT_NONE);
 	*result = call(fd, mode, offset, bytes);
 	if (*result == 0 && !(mode & FALLOC_FL_KEEP_SIZE)) {
+		seal_note_zeroes(slot, offset, end);
 		filter_wrote(&slot->positions, end);
 		description->at_end = false;
 	}
@@ -286,7 +288,10 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 		descriptions_note_keep_end(description->dev, description->ino, end, false);
 	}
 	/* Taken over: the file may have been cut to where it ended before. Once more, of an ordinary file. */
-	return slot_unlock(slot, &hold);
+	if (!slot_unlock(slot, &hold))
+		return false;
+	seal_before_sync(description, fd);
+	return true;
 }
 
 static bool fallocate_held(struct description *description, int fd, int mode, off_t offset,
@@ -305,6 +310,23 @@ static bool fallocate_held(struct description *description, int fd, int mode, of
 	return done;
 }
 
+/* Before the call: who syncs the file meanwhile finds its end unknown, and has it recorded. */
+static int punch(struct description *description, int fd, int mode, off_t offset, off_t bytes,
+		 int (*call)(int fd, int mode, off_t offset, off_t bytes))
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+	int result;
+
+	if (!seal_is_at_stake(slot, offset, bytes) || !description_hold(description, fd))
+		return call(fd, mode, offset, bytes);
+	seal_note_zeroes(slot, offset, offset + bytes);
+	result = call(fd, mode, offset, bytes);
+	if (result == 0)
+		seal_before_sync(description, fd);
+	description_let_go(description);
+	return result;
+}
+
 int files_fallocate(struct description *description, int fd, int mode, off_t offset, off_t bytes,
 		    int (*call)(int fd, int mode, off_t offset, off_t bytes))
 {
@@ -318,7 +340,7 @@ int files_fallocate(struct description *description, int fd, int mode, off_t off
 			plain_begin(&plain, fd, 0);
 			plain_give_back(&plain);
 		}
-		result = call(fd, mode, offset, bytes);
+		result = punch(description, fd, mode, offset, bytes, call);
 		saved_errno = errno;
 		plain_end(&plain);
 		errno = saved_errno;

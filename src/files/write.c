@@ -7,6 +7,7 @@
 #include "files/engage.h"
 #include "files/mend.h"
 #include "files/place.h"
+#include "files/seal.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -58,14 +59,16 @@ bool slot_unlock(struct claim_slot *slot, struct owner_hold *hold)
 }
 
 /* Under the lock: what an unlocked write has found to be past data_end after all. */
-static void note_late(struct claim_slot *slot, int64_t end)
+static void note_late(struct claim_slot *slot, const struct transfer *transfer, ssize_t written)
 {
+	int64_t end = transfer->offset + written;
 	struct owner_hold hold;
 	bool locked;
 
 	if (!slot_is_extended(slot))
 		return;
 	locked = slot_lock(slot, &hold);
+	seal_note_write(slot, transfer, transfer->offset, written);
 	filter_wrote(&slot->positions, end);
 	if (locked)
 		slot_unlock(slot, &hold);
@@ -112,6 +115,7 @@ static ssize_t write_nested(struct description *description, struct claim_slot *
 	if (written > 0) {
 		end = transfer->at_offset ? transfer->offset + written
 					  : sys.lseek(transfer->fd, 0, SEEK_CUR);
+		seal_note_write(slot, transfer, end - written, written);
 		filter_wrote(&slot->positions, end);
 		atomic_store(&description->nested, true);
 		if (atomic_load(&slot->intent) == INTENT_NONE)
@@ -150,6 +154,7 @@ static void note_written(struct description *description, struct claim_slot *slo
 			}
 			place->start = end - written;
 		}
+		seal_note_write(slot, transfer, place->start, written);
 		if (end > atomic_load(&slot->positions.data_end)) {
 			filter_wrote(&slot->positions, end);
 			atomic_fetch_add_explicit(&description->appends, 1, memory_order_relaxed);
@@ -261,6 +266,8 @@ static bool write_extended(struct description *description, struct claim_slot *s
 	is_short = write_in_place(description, slot, transfer, &place, &hold, result);
 	if (is_short)
 		settle_short(description);
+	else
+		seal_after_append(description, slot, transfer);
 	/*
 	 * Another call than the program's has failed: the ordinary file is to say how its own does. But
 	 * for EFBIG, which has raised SIGXFSZ.
@@ -312,12 +319,13 @@ static bool write_managed(struct description *description, struct transfer *tran
 			continue;
 		}
 		if (transfer->at_offset && !atomic_load(&description->append) &&
-		    transfer->offset <= data_end - (int64_t)transfer->bytes) {
+		    transfer->offset <= data_end - (int64_t)transfer->bytes &&
+		    !seal_is_at_stake(slot, transfer->offset, (int64_t)transfer->bytes)) {
 			*result = transfer->call(transfer);
 			/* Cut meanwhile: then this write comes after the cut. */
 			if (*result > 0 &&
 			    transfer->offset + *result > atomic_load(&slot->positions.data_end))
-				note_late(slot, transfer->offset + *result);
+				note_late(slot, transfer, *result);
 			return true;
 		}
 		if (write_extended(description, slot, transfer, result))

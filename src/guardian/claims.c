@@ -5,6 +5,8 @@
 #include "base/sys.h"
 #include "claim/lease.h"
 #include "claim/protocol.h"
+#include "claim/seal.h"
+#include "recovery/recover.h"
 #include "recovery/tail.h"
 
 #include <errno.h>
@@ -66,6 +68,19 @@ static bool program_is_gone(void)
 }
 
 /*
+ * What the program has synced is to come back with its true size, should the power fail after this; who
+ * waited for the lease needn't wait for it. An unlinked file doesn't come back.
+ */
+static void sync_settled(const struct claim *claim)
+{
+	struct stat st;
+
+	if (atomic_exchange(&claim->claimed.slot->synced, 0) &&
+	    sys.fstat(claim->claimed.fd, &st) == 0 && st.st_nlink > 0)
+		sys.fdatasync(claim->claimed.fd);
+}
+
+/*
  * Lets go of the description: challengers go on, flock and unlinked space are the program's. Who waits for
  * the lease may be the program, started again: its locks go first.
  */
@@ -77,6 +92,7 @@ static void let_go(struct claim *claim)
 		unlock(claim);
 	if (claim->leased)
 		lease_release(claim->claimed.fd);
+	sync_settled(claim);
 	close(claim->claimed.fd);
 	atomic_store(&claim->claimed.slot->held, 0);
 	deactivate(slot);
@@ -136,6 +152,19 @@ static void settle(struct guardian *guardian, struct claim *claim, enum settle_r
 	let_go(claim);
 }
 
+/* Left extended by an earlier guardian. Nobody else has the file. */
+static int recover(int fd, bool readable)
+{
+	static const struct recover_options options;
+	struct recovery recovery;
+	struct mark mark;
+	int ret = mark_read(fd, &mark);
+
+	if (ret == -ENODATA || ret == -EOPNOTSUPP)
+		return 0;
+	return readable ? recover_file(fd, &options, &recovery) : -EOPNOTSUPP;
+}
+
 static int prepare(struct claim *claim, const struct claim_request *request, int fd)
 {
 	struct statfs fs;
@@ -151,9 +180,12 @@ static int prepare(struct claim *claim, const struct claim_request *request, int
 	claim->leased = !assume;
 	claim->freeze_doubt = false;
 	claim->claimed.piecemeal = !space_is_freed_by_cut(&fs);
-	if (assume)
-		return 0;
-	ret = lease_take(fd, CHALLENGE_SIGNAL);
+	ret = assume ? 0 : lease_take(fd, CHALLENGE_SIGNAL);
+	if (ret < 0)
+		return ret;
+	ret = recover(fd, request->flags & CLAIM_READABLE);
+	if (ret < 0 && !assume)
+		lease_release(fd);
 	return ret;
 }
 
@@ -181,6 +213,7 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	claimed->min_free = request->min_free;
 	claimed->options = request->options;
 	claimed->uncounted_end = claimed->write_end = 0;
+	ret = seal_begin(claimed, request->floor);
 	claim->idle = request->idle;
 	atomic_store(&claimed->slot->program_keep_end, request->keep_end);
 	claim->seen_data_end = -1;
@@ -190,9 +223,11 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	activate(request->slot);
 
 	owner_lock_slot(claimed, &guardian->program);
-	ret = atomic_load(&claimed->slot->robbed)
-		      ? -EAGAIN
-		      : claimed_extend(claimed, request->offset, request->end, request->max_end);
+	if (ret == 0)
+		ret = atomic_load(&claimed->slot->robbed)
+			      ? -EAGAIN
+			      : claimed_extend(claimed, request->offset, request->end,
+					       request->max_end);
 	owner_unlock_slot(claimed);
 	if (ret < 0 && slot_is_extended(claimed->slot))
 		settle(guardian, claim, SETTLED_FAILED);
@@ -201,7 +236,18 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	return ret;
 }
 
-int claims_extend(struct guardian *guardian, const struct claim_request *request)
+static int change(struct claim *claim, const struct claim_request *request)
+{
+	struct claimed *claimed = &claim->claimed;
+
+	if (atomic_load(&claimed->slot->robbed))
+		return -EAGAIN;
+	if (request->verb == CLAIM_RECORD)
+		return claimed_record(claimed, request->flags & CLAIM_OPEN, request->max_end);
+	return claimed_extend(claimed, request->offset, request->end, request->max_end);
+}
+
+int claims_change(struct guardian *guardian, const struct claim_request *request)
 {
 	struct claim *claim;
 	int ret;
@@ -216,10 +262,7 @@ int claims_extend(struct guardian *guardian, const struct claim_request *request
 	}
 	claim->claimed.options = request->options;
 	owner_lock_slot(&claim->claimed, &guardian->program);
-	ret = atomic_load(&claim->claimed.slot->robbed)
-		      ? -EAGAIN
-		      : claimed_extend(&claim->claimed, request->offset, request->end,
-				       request->max_end);
+	ret = change(claim, request);
 	owner_unlock_slot(&claim->claimed);
 	if (ret < 0)
 		settle(guardian, claim, ret == -EAGAIN ? SETTLED_ASKED : SETTLED_FAILED);

@@ -19,7 +19,8 @@ struct guardian {
 
 /* Takes over fd, whatever the result. 0 or -errno as the library's answer. */
 int claims_take(struct guardian *guardian, const struct claim_request *request, int fd);
-int claims_extend(struct guardian *guardian, const struct claim_request *request);
+/* CLAIM_EXTEND and CLAIM_RECORD, of a file that is claimed already. */
+int claims_change(struct guardian *guardian, const struct claim_request *request);
 void claims_settle(struct guardian *guardian, uint32_t slot, enum settle_reason reason);
 void claims_settle_all(struct guardian *guardian, enum settle_reason reason);
 

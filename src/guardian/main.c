@@ -131,7 +131,8 @@ static int obey(const struct claim_request *request, int fd)
 	case CLAIM_TAKE:
 		return fd >= 0 ? claims_take(&guardian, request, fd) : -EMFILE;
 	case CLAIM_EXTEND:
-		return claims_extend(&guardian, request);
+	case CLAIM_RECORD:
+		return claims_change(&guardian, request);
 	case CLAIM_SETTLE:
 		claims_settle(&guardian, request->slot, SETTLED_ASKED);
 		return 0;

@@ -40,11 +40,19 @@ EXPORT int aio_write(struct aiocb *request)
 	return real()->aio_write(request);
 }
 
+EXPORT int aio_fsync(int operation, struct aiocb *request)
+{
+	async_release(request->aio_fildes);
+	return real()->aio_fsync(operation, request);
+}
+
 _Static_assert(sizeof(struct aiocb) == sizeof(struct aiocb64), "one function for both names");
 extern int aio_read64(struct aiocb64 *request)
 	__attribute__((alias("aio_read"), visibility("default")));
 extern int aio_write64(struct aiocb64 *request)
 	__attribute__((alias("aio_write"), visibility("default")));
+extern int aio_fsync64(int operation, struct aiocb64 *request)
+	__attribute__((alias("aio_fsync"), visibility("default")));
 
 EXPORT int lio_listio(int mode, struct aiocb *const list[], int count, struct sigevent *event)
 {

@@ -32,13 +32,28 @@ int open_note(int fd, int flags, const char *name)
 	return fd;
 }
 
+/* True: what a crash had left extended is recovered, and to be opened again. */
+static bool is_revived(int fd, int flags, const char *name, int *tries)
+{
+	int again = fd < 0 || *tries > 0 || thread_state.vforked
+			    ? -1 : files_revive_begin(fd, flags, name);
+
+	if (again < 0)
+		return false;
+	real()->close(fd);
+	files_revive_end(again, name);
+	++*tries;
+	return true;
+}
+
 #define OPEN(call, flags, name) \
 	({ \
-		int fd_, tries_ = 0, errno_ = errno; \
+		int fd_, tries_ = 0, revivals_ = 0, errno_ = errno; \
 		share_opening(); \
 		do \
 			fd_ = (call); \
-		while (worth_another_try(fd_, (flags), &tries_)); \
+		while (worth_another_try(fd_, (flags), &tries_) || \
+		       is_revived(fd_, (flags), (name), &revivals_)); \
 		if (tries_ > 0 && fd_ >= 0) \
 			errno = errno_; \
 		open_note(fd_, (flags), (name)); \
@@ -103,14 +118,12 @@ EXPORT int __openat64_2(int dirfd, const char *path, int flags)
 
 EXPORT int creat(const char *path, mode_t mode)
 {
-	share_opening();
-	return open_note(real()->creat(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
+	return OPEN(real()->creat(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
 }
 
 EXPORT int creat64(const char *path, mode_t mode)
 {
-	share_opening();
-	return open_note(real()->creat64(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
+	return OPEN(real()->creat64(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
 }
 
 #define MKSTEMP(call, flags) (share_opening(), open_note((call), O_RDWR | O_CREAT | (flags), path))

@@ -75,6 +75,8 @@ int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 	X(__xstat) X(__lxstat) X(__fxstat) X(__fxstatat) \
 	X(fchmod) X(fchown) X(futimens) X(futimes) X(fsetxattr) X(fremovexattr) \
 	X(chmod) X(lchmod) X(fchmodat) X(chown) X(lchown) X(fchownat) X(utime) X(utimes) X(lutimes) \
+	X(fsync) X(fdatasync) X(sync) X(syncfs) \
+	X(getxattr) X(lgetxattr) X(fgetxattr) X(listxattr) X(llistxattr) X(flistxattr) \
 	X(futimesat) X(utimensat) X(setxattr) X(lsetxattr) X(removexattr) X(lremovexattr) \
 	X(rename) X(renameat) X(renameat2) X(link) X(linkat) \
 	X(mmap) X(ioctl) X(sendfile) X(splice) X(copy_file_range) X(sendmsg) X(sendmmsg) \

@@ -3,7 +3,9 @@
  * stdio: libc writes a stream's buffer from the inside, where no preload reaches. So streams are
  * in mode keep: topped up by counting what goes into them, trimmed at fclose.
  */
+#include "base/sys.h"
 #include "libc/export.h"
+#include "recovery/mark.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,14 +42,31 @@ static FILE *note(FILE *stream, const char *mode, const char *name)
 	return stream;
 }
 
+/* What a crash has left extended is recovered, and opened again. */
+static FILE *open_stream(FILE *(*call)(const char *, const char *), const char *path,
+			 const char *mode)
+{
+	FILE *stream = call(path, mode);
+	int flags = flags_of(mode) | (mode[0] == 'w' ? O_TRUNC : 0);
+	int again = stream && !thread_state.vforked
+			    ? files_revive_begin(fileno(stream), flags, path) : -1;
+
+	if (again >= 0) {
+		real()->fclose(stream);
+		files_revive_end(again, path);
+		stream = call(path, mode);
+	}
+	return note(stream, mode, path);
+}
+
 EXPORT FILE *fopen(const char *path, const char *mode)
 {
-	return note(real()->fopen(path, mode), mode, path);
+	return open_stream(real()->fopen, path, mode);
 }
 
 EXPORT FILE *fopen64(const char *path, const char *mode)
 {
-	return note(real()->fopen64(path, mode), mode, path);
+	return open_stream(real()->fopen64, path, mode);
 }
 
 /* What the stream holds goes out first, so that what is closed is complete. */
@@ -63,9 +82,18 @@ static int closing(FILE *stream)
 	return result;
 }
 
+/* A stream can't be opened again without closing what it has been: so before. */
+static void revive(const char *path)
+{
+	if (!path || thread_state.vforked || sys.getxattr(path, MARK_NAME, NULL, 0) <= 0)
+		return;
+	close(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
+
 EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
 {
 	closing(stream);
+	revive(path);
 	stream = real()->freopen(path, mode, stream);
 	return path ? note(stream, mode, path) : stream;
 }
@@ -73,6 +101,7 @@ EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
 EXPORT FILE *freopen64(const char *path, const char *mode, FILE *stream)
 {
 	closing(stream);
+	revive(path);
 	stream = real()->freopen64(path, mode, stream);
 	return path ? note(stream, mode, path) : stream;
 }

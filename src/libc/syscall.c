@@ -188,6 +188,8 @@ static bool settled(long number, const long *a, struct plain *plain)
 	case SYS_fchown:
 	case SYS_fsetxattr:
 	case SYS_fremovexattr:
+	case SYS_fgetxattr:
+	case SYS_flistxattr:
 		metadata_begin(plain, (int)a[0]);
 		return true;
 #ifdef SYS_chmod
@@ -198,6 +200,8 @@ static bool settled(long number, const long *a, struct plain *plain)
 #endif
 	case SYS_setxattr:
 	case SYS_removexattr:
+	case SYS_getxattr:
+	case SYS_listxattr:
 		metadata_begin_path(plain, AT_FDCWD, path, 0);
 		return true;
 #ifdef SYS_rename
@@ -207,6 +211,8 @@ static bool settled(long number, const long *a, struct plain *plain)
 #endif
 	case SYS_lsetxattr:
 	case SYS_lremovexattr:
+	case SYS_lgetxattr:
+	case SYS_llistxattr:
 		metadata_begin_path(plain, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
 		return true;
 	case SYS_fchmodat:
@@ -256,6 +262,22 @@ static bool processed(long number, const long *a, long *result)
 		       *)a[3], (int)a[4]));
 	case SYS_exit_group:
 		_exit((int)a[0]);
+	default:
+		return false;
+	}
+}
+
+static bool synced(long number, const long *a, long *result)
+{
+	switch (number) {
+	case SYS_fsync:
+		ANSWER(fsync((int)a[0]));
+	case SYS_fdatasync:
+		ANSWER(fdatasync((int)a[0]));
+	case SYS_sync:
+		ANSWER((sync(), 0));
+	case SYS_syncfs:
+		ANSWER(syncfs((int)a[0]));
 	default:
 		return false;
 	}
@@ -326,7 +348,8 @@ static bool handle(long number, const long *a, long *result)
 	int saved_errno;
 
 	if ((managed((int)a[0]) && answered(number, a, result)) || closed(number, a, result) ||
-	    opened(number, a, result) || processed(number, a, result))
+	    synced(number, a, result) || opened(number, a, result) ||
+	    processed(number, a, result))
 		return true;
 	watch(number, a);
 	if (!descriptions_exist())

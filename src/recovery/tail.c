@@ -80,19 +80,28 @@ static bool is_clean(int fd, int64_t from, int64_t to)
 	       state.writeback == 0;
 }
 
+union extents {
+	struct fiemap map;
+	char space[sizeof(struct fiemap) + FIEMAP_EXTENTS * sizeof(struct fiemap_extent)];
+};
+
+/* The first extents of [from, to). 0 or -errno. */
+static int map_extents(int fd, int64_t from, int64_t to, uint32_t flags, union extents *extents)
+{
+	memset(&extents->map, 0, sizeof(extents->map));
+	extents->map.fm_start = (uint64_t)from;
+	extents->map.fm_length = (uint64_t)(to - from);
+	extents->map.fm_flags = flags;
+	extents->map.fm_extent_count = FIEMAP_EXTENTS;
+	return sys.ioctl(fd, FS_IOC_FIEMAP, &extents->map) < 0 ? -errno : 0;
+}
+
 /* The extent map of [from, to) has nothing but unwritten extents and holes. */
 static bool is_unwritten(int fd, int64_t from, int64_t to)
 {
-	union {
-		struct fiemap map;
-		char space[sizeof(struct fiemap) + FIEMAP_EXTENTS * sizeof(struct fiemap_extent)];
-	} u;
+	union extents u;
 
-	memset(&u, 0, sizeof(u.map));
-	u.map.fm_start = (uint64_t)from;
-	u.map.fm_length = (uint64_t)(to - from);
-	u.map.fm_extent_count = FIEMAP_EXTENTS;
-	if (sys.ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0)
+	if (map_extents(fd, from, to, 0, &u) < 0)
 		return false;
 	if (u.map.fm_mapped_extents == FIEMAP_EXTENTS)
 		return false;
@@ -235,4 +244,38 @@ int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_
 	if (page < 0)
 		return page;
 	return page > (from + PAGE - 1) / PAGE * PAGE ? page : found;
+}
+
+/* Without an extent map: in whole pages. */
+static int64_t page_end(int fd, int64_t from, int64_t to)
+{
+	int64_t found = last_nonzero(fd, from, to);
+
+	if (found <= from)
+		return found;
+	found = (found + PAGE - 1) / PAGE * PAGE;
+	return found < to ? found : to;
+}
+
+int64_t tail_block_end(int fd, int64_t from, int64_t to)
+{
+	int64_t found = from, at = from;
+	union extents u;
+
+	do {
+		int ret = map_extents(fd, at, to, FIEMAP_FLAG_SYNC, &u);
+
+		if (ret == -EOPNOTSUPP || ret == -ENOTTY)
+			return page_end(fd, from, to);
+		if (ret < 0)
+			return ret;
+		for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
+			const struct fiemap_extent *extent = &u.map.fm_extents[i];
+
+			at = (int64_t)(extent->fe_logical + extent->fe_length);
+			if (!(extent->fe_flags & FIEMAP_EXTENT_UNWRITTEN) && at > found)
+				found = at < to ? at : to;
+		}
+	} while (u.map.fm_mapped_extents == FIEMAP_EXTENTS && at < to);
+	return found;
 }

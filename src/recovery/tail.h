@@ -23,4 +23,11 @@ int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_
  */
 bool tail_is_provable(int fd, bool readable);
 
+/*
+ * The end of the last block in [from, to) that was ever written to, or from; -errno. Where the
+ * filesystem has no extent map: of the block with the last byte that isn't zero. Writes out what is in
+ * the cache. fd is open for reading.
+ */
+int64_t tail_block_end(int fd, int64_t from, int64_t to);
+
 #endif

@@ -113,6 +113,15 @@ TEST(preads_chk)
 TEST(readvs) { CALL(lseek(fd, 9700, SEEK_SET)); got(fd, CALL(AS(readv)(fd, two, 2))); }
 TEST(preadvs) { got(fd, CALL(AS(preadv)(fd, two, 2, 9700))); }
 TEST(preadv2s) { got(fd, CALL(AS(preadv2)(fd, two, 2, 9700, 0))); }
+/* Bytes that end in zeroes are synced: nothing is shown of their record. */
+static void zeroes_end(int fd)
+{
+	CALL(write(fd, "text\0\0\0", 7));
+	EXTENDED(fd);
+}
+TEST(syncs_one) { zeroes_end(fd); CALL(AS(fsync)(fd)); EXTENDED(fd); state(fd); }
+TEST(syncs_fs) { zeroes_end(fd); CALL(AS(syncfs)(fd)); state(fd); }
+TEST(syncs_all) { zeroes_end(fd); AS(sync)(); state(fd); }
 TEST(writes) { CALL(AS(write)(fd, every_bytes, 700)); EXTENDED(fd); }
 TEST(pwrites) { CALL(AS(pwrite)(fd, every_bytes, 700, 9700)); EXTENDED(fd); }
 TEST(writevs) { CALL(AS(writev)(fd, two, 2)); EXTENDED(fd); }
@@ -256,6 +265,13 @@ TEST(aio_reads)
 	CALL(AS(aio_read)(&request));
 	done(&request);
 }
+TEST(aio_syncs)
+{
+	struct aiocb request = {.aio_fildes = fd};
+
+	CALL(AS(aio_fsync)(O_SYNC, &request));
+	done(&request);
+}
 TEST(lists)
 {
 	struct aiocb request = {.aio_fildes = fd, .aio_buf = every_bytes, .aio_nbytes = 4000,
@@ -306,6 +322,12 @@ const struct every_row every_file_rows[] = {
 	{"readv", readvs},
 	{"preadv preadv64", preadvs},
 	{"preadv2 preadv64v2", preadv2s},
+	{"fsync fdatasync", syncs_one},
+	{"syncfs", syncs_fs},
+	{"sync", syncs_all},
+	{"fsync fdatasync", syncs_one},
+	{"syncfs", syncs_fs},
+	{"sync", syncs_all},
 	{"write __write", writes},
 	{"pwrite pwrite64 __pwrite64", pwrites},
 	{"writev", writevs},
@@ -334,6 +356,7 @@ const struct every_row every_file_rows[] = {
 	{"copy_file_range", copies},
 	{"mmap mmap64", maps},
 	{"aio_read aio_read64 aio_write aio_write64", aio_reads},
+	{"aio_fsync aio_fsync64", aio_syncs},
 	{"lio_listio lio_listio64", lists},
 	{"io_submit", submits},
 	{NULL, NULL},

@@ -43,6 +43,29 @@ TEST(setxattrs) { (void)fd; CALL(AS(setxattr)(file, "user.a", "1", 1, 0)); }
 TEST(fsetxattrs) { CALL(AS(fsetxattr)(fd, "user.a", "1", 1, 0)); }
 TEST(removexattrs) { (void)fd; CALL(AS(removexattr)(file, "user.a")); }
 TEST(fremovexattrs) { CALL(AS(fremovexattr)(fd, "user.a")); }
+
+/* Nothing is shown that the program hasn't set. */
+static char names[200];
+TEST(getxattrs) { (void)fd; CALL(AS(getxattr)(file, "user.preallocate", names, sizeof(names))); }
+TEST(fgetxattrs) { CALL(AS(fgetxattr)(fd, "user.preallocate", names, sizeof(names))); }
+
+static bool is_listed(ssize_t size, const char *name)
+{
+	for (const char *at = names; at < names + size; at += strlen(at) + 1)
+		if (strcmp(at, name) == 0)
+			return true;
+	return false;
+}
+
+TEST(listxattrs)
+{
+	(void)fd;
+	CALL(is_listed(AS(listxattr)(file, names, sizeof(names)), "user.preallocate"));
+}
+TEST(flistxattrs)
+{
+	CALL(is_listed(AS(flistxattr)(fd, names, sizeof(names)), "user.preallocate"));
+}
 TEST(renames)
 {
 	(void)fd;
@@ -146,6 +169,10 @@ const struct every_row every_metadata_rows[] = {
 	{"fsetxattr", fsetxattrs},
 	{"removexattr lremovexattr", removexattrs},
 	{"fremovexattr", fremovexattrs},
+	{"getxattr lgetxattr", getxattrs},
+	{"fgetxattr", fgetxattrs},
+	{"listxattr llistxattr", listxattrs},
+	{"flistxattr", flistxattrs},
 	{"rename", renames},
 	{"renameat", renameats},
 	{"renameat2", renameat2s},

@@ -125,6 +125,16 @@ N(fsetxattr, DO(fsetxattr, fd, "user.a", "1", 1, 0))
 N(removexattr, DO(removexattr, file, "user.a"))
 N(lremovexattr, DO(lremovexattr, file, "user.a"))
 N(fremovexattr, DO(fremovexattr, fd, "user.a"))
+N(getxattr, DO(getxattr, file, "user.preallocate", every_bytes, 100))
+N(lgetxattr, DO(lgetxattr, file, "user.preallocate", every_bytes, 100))
+N(fgetxattr, DO(fgetxattr, fd, "user.preallocate", every_bytes, 100))
+N(listxattr, DO(listxattr, file, every_bytes, 100))
+N(llistxattr, DO(llistxattr, file, every_bytes, 100))
+N(flistxattr, DO(flistxattr, fd, every_bytes, 100))
+N(fsync, CALL(write(fd, "\0", 1)); DO(fsync, fd))
+N(fdatasync, CALL(write(fd, "\0", 1)); DO(fdatasync, fd))
+N(syncfs, CALL(write(fd, "\0", 1)); DO(syncfs, fd))
+N(sync, CALL(write(fd, "\0", 1)); DO(sync, 0))
 N(renameat2, DO(renameat2, AT_FDCWD, file, AT_FDCWD, other, 0); named())
 N(linkat, DO(linkat, AT_FDCWD, file, AT_FDCWD, other, 0); CALL(unlink(file)); named())
 N(clone, waited(syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL), fd))
@@ -208,6 +218,8 @@ const struct every_row every_number_rows[] = {
 	R(openat2), R(fstat), R(newfstatat), R(statx), R(sendfile), R(splice), R(copy_file_range),
 	R(mmap), R(fchmod), R(fchmodat), R(fchmodat2), R(fchown), R(fchownat), R(utimensat),
 	R(setxattr), R(lsetxattr), R(fsetxattr), R(removexattr), R(lremovexattr), R(fremovexattr),
+	R(getxattr), R(lgetxattr), R(fgetxattr), R(listxattr), R(llistxattr), R(flistxattr),
+	R(fsync), R(fdatasync), R(syncfs), R(sync),
 	R(renameat2), R(linkat), R(clone), R(clone3), R(execve), R(execveat), R(exit_group),
 	R(prctl), R(pidfd_getfd), R(io_submit), R(io_uring_setup), R(io_uring_enter),
 	R(io_uring_register), R(sendmsg), R(sendmmsg),

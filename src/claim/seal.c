@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "claim/seal.h"
+
+#include "base/sys.h"
+#include "recovery/record.h"
+#include "recovery/restore.h"
+#include "recovery/tail.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
+/* Its files don't outlive the machine; where it takes no xattr (before Linux 6.6), so be it. */
+static bool is_in_memory(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == TMPFS_MAGIC;
+}
+
+static void publish(struct claimed *claimed, int64_t record_at, int64_t end, bool open)
+{
+	struct claim_slot *slot = claimed->slot;
+
+	claimed->record_at = record_at;
+	atomic_store(&slot->record_at, record_at);
+	atomic_store(&slot->recorded_end, end);
+	atomic_store(&slot->recorded_open, open);
+}
+
+int seal_begin(struct claimed *claimed, int64_t floor)
+{
+	struct stat st;
+	int ret;
+
+	if (sys.fstat(claimed->fd, &st) < 0)
+		return -errno;
+	if (floor > st.st_size)
+		floor = st.st_size;
+	claimed->mark = (struct mark){.floor = floor < 0 ? 0 : floor};
+	ret = mark_identify(&claimed->mark, claimed->fd);
+	atomic_store(&claimed->slot->synced_end, claimed->mark.floor);
+	atomic_store(&claimed->slot->key, claimed->mark.key);
+	publish(claimed, 0, claimed->mark.floor, false);
+	return ret;
+}
+
+int seal_mark(struct claimed *claimed, int64_t size, int64_t file_end)
+{
+	struct mark *mark = &claimed->mark;
+	int64_t data_end = atomic_load(&claimed->slot->positions.data_end);
+	int64_t synced = atomic_load(&claimed->slot->synced_end);
+	int ret;
+
+	if (!mark->key)
+		return 0;
+	mark->data_end = data_end >= 0 && data_end < size ? data_end : size;
+	if (mark->floor < synced)
+		mark->floor = synced;
+	if (mark->floor > mark->data_end)
+		mark->floor = mark->data_end;
+	mark->size_before = size;
+	mark->file_end = file_end;
+	ret = mark_write(claimed->fd, mark);
+	if (ret == -EOPNOTSUPP && is_in_memory(claimed->fd)) {
+		mark->key = 0;
+		return 0;
+	}
+	return ret;
+}
+
+int seal_extended(struct claimed *claimed)
+{
+	int ret = claimed->record_at ? record_clear(claimed->fd, claimed->record_at) : 0;
+
+	if (ret == 0)
+		publish(claimed, 0, claimed->mark.floor, false);
+	return ret;
+}
+
+void seal_remove(struct claimed *claimed)
+{
+	if (claimed->mark.key)
+		mark_remove(claimed->fd);
+	claimed->mark.key = 0;
+	publish(claimed, 0, 0, false);
+}
+
+void seal_doubt(struct claimed *claimed)
+{
+	if (!claimed->mark.key)
+		return;
+	claimed->mark.flags |= MARK_DOUBTED;
+	claimed->mark.data_end = atomic_load(&claimed->slot->positions.data_end);
+	if (claimed->mark.data_end > claimed->mark.size_before)
+		claimed->mark.size_before = claimed->mark.data_end;
+	mark_write(claimed->fd, &claimed->mark);
+}
+
+static bool record_is_ours(const struct claimed *claimed, int64_t at)
+{
+	struct record record;
+
+	/* What can't be read is taken for what we have written. */
+	return !claimed->readable ||
+	       record_read(claimed->fd, at, claimed->mark.key, claimed->mark.ino, &record);
+}
+
+/* The place that it has, or may have. -errno. */
+static int64_t find_place(const struct claimed *claimed)
+{
+	struct claim_slot *slot = claimed->slot;
+	int64_t at = record_place(atomic_load(&slot->positions.file_end)), used;
+
+	if (claimed->record_at)
+		return record_is_ours(claimed, claimed->record_at) ? claimed->record_at : -EEXIST;
+	if (at <= 0 || at < atomic_load(&slot->positions.data_end))
+		return -ENOSPC;
+	used = tail_data_end(claimed->fd, claimed->readable, !atomic_load(&slot->robbed), at,
+			     at + RECORD_BYTES);
+	if (used < 0)
+		return used;
+	return used == at ? at : -EEXIST;
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+int seal_record(struct claimed *claimed, bool open)
+{
+	struct claim_slot *slot = claimed->slot;
+	struct record record = {
+		.key = claimed->mark.key,
+		.open = open,
+		.ino = claimed->mark.ino,
+		.synced_end = atomic_load(&slot->synced_end),
+		.end = atomic_load(&slot->positions.data_end),
+		.nonzero_end = atomic_load(&slot->nonzero_end),
+	};
+	struct stat before, after;
+	int64_t at;
+	int ret;
+
+	if (!claimed->mark.key) {
+		publish(claimed, 0, record.end, open);
+		return 0;
+	}
+	if (record.synced_end > record.end)
+		record.synced_end = record.end;
+	if (record.nonzero_end > record.end || record.nonzero_end <= record.synced_end)
+		record.nonzero_end = 0;
+	at = find_place(claimed);
+	if (at < 0)
+		return (int)at;
+	if (sys.fstat(claimed->fd, &before) < 0)
+		return -errno;
+	atomic_fetch_add(&slot->sequence, 1);
+	ret = record_write(claimed->fd, at, &record);
+	if (sys.fstat(claimed->fd, &after) == 0 &&
+	    !(same_time(&before.st_mtim, &after.st_mtim) &&
+	      same_time(&before.st_atim, &after.st_atim)))
+		restore_times(claimed->fd, &before);
+	atomic_fetch_add(&slot->sequence, 1);
+	if (ret == 0)
+		publish(claimed, at, record.end, open);
+	return ret;
+}
+
+int64_t seal_tail_data_end(struct claimed *claimed, bool may_seek, int64_t from, int64_t to)
+{
+	int64_t at = claimed->record_at, used;
+
+	if (!at || at < from || at >= to || !record_is_ours(claimed, at))
+		return tail_data_end(claimed->fd, claimed->readable, may_seek, from, to);
+	used = tail_data_end(claimed->fd, claimed->readable, may_seek, at + RECORD_BYTES, to);
+	if (used == at + RECORD_BYTES)
+		return tail_data_end(claimed->fd, claimed->readable, may_seek, from, at);
+	/* Somebody has written behind it: what is before that was zeroes. */
+	if (used > 0) {
+		int ret = record_clear(claimed->fd, at);
+
+		if (ret < 0)
+			return ret;
+		publish(claimed, 0, atomic_load(&claimed->slot->recorded_end), false);
+	}
+	return used;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A file that was left extended, its program and its guardian gone at once: recovered when it is opened
+ * again, for reading, too. A guardian that lives has settled it for that opening, and the mark is gone.
+ */
+#include "files/files.h"
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "claim/recover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* Another process may be recovering it, too. */
+#define TRIES 20
+#define PAUSE_NS 5000000
+
+static void tell(const char *name, const struct recovery *recovery)
+{
+	switch (recovery->outcome) {
+	case RECOVER_CUT:
+		log_warn("%s: was left extended by a crash; recovered, %lld bytes instead of %lld%s",
+			 name, (long long)recovery->size, (long long)recovery->size_before,
+			 recovery->source == RECOVER_BY_BLOCK
+				 ? " (up to the end of a block: zeroes there may be no data)"
+				 : "");
+		break;
+	case RECOVER_CORRUPT:
+	case RECOVER_CHANGED:
+		log_warn("%s: its mark of an earlier crash doesn't fit any more, and was removed; "
+			 "nothing was cut", name);
+		break;
+	case RECOVER_UNMARKED:
+	case RECOVER_WHOLE:
+	case RECOVER_COPY:
+		break;
+	}
+}
+
+int files_revive_begin(int fd, int flags, const char *name)
+{
+	int saved_errno = errno, again = -1;
+	int cancel = cancel_disable();
+	char link[64];
+
+	if (!(flags & O_PATH) && files_matches(fd, name) &&
+	    sys.fgetxattr(fd, MARK_NAME, NULL, 0) > 0) {
+		snprintf(link, sizeof(link), "/proc/thread-self/fd/%d", fd);
+		/* Emptied by this very opening. */
+		if (flags & O_TRUNC)
+			mark_remove(fd);
+		else if ((again = sys.openat(AT_FDCWD, link, O_RDWR | O_CLOEXEC | O_NOCTTY)) < 0)
+			log_info("%s: was left extended, and can't be recovered: %s", name,
+				 strerrordesc_np(errno));
+	}
+	cancel_restore(cancel);
+	errno = saved_errno;
+	return again;
+}
+
+void files_revive_end(int again, const char *name)
+{
+	static const struct recover_options options;
+	static const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	int saved_errno = errno, ret = -EAGAIN;
+	int cancel = cancel_disable();
+	struct recovery recovery;
+
+	for (int i = 0; ret == -EAGAIN && i < TRIES; i++) {
+		ret = claim_recover(again, &options, &recovery);
+		if (ret == -EAGAIN)
+			nanosleep(&pause, NULL);
+	}
+	if (ret == 0)
+		tell(name, &recovery);
+	else
+		log_info("%s: was left extended, and can't be recovered now: %s", name,
+			 strerrordesc_np(-ret));
+	sys.close(again);
+	cancel_restore(cancel);
+	errno = saved_errno;
+}

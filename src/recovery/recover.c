@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "recovery/recover.h"
+
+#include "base/sys.h"
+#include "recovery/restore.h"
+#include "recovery/tail.h"
+
+#include <errno.h>
+
+/* Records that may be there: of the real size, and of the one before an extension was over. */
+#define PLACES 2
+
+int64_t recover_begin(const struct mark *mark, bool this_boot)
+{
+	return this_boot ? mark->data_end : mark->floor;
+}
+
+/*
+ * A record tells of appends that may not have come to the disk as it has: then its last byte that isn't
+ * zero is missing, and the program was never told that they are synced.
+ */
+static int64_t end_of_record(const struct record *record, int64_t used, bool this_boot)
+{
+	if (record->nonzero_end > 0 && used < record->nonzero_end)
+		return record->synced_end;
+	/* Open since the last sync, and what wasn't synced is gone. */
+	return record->open && !this_boot ? record->synced_end : record->end;
+}
+
+int64_t recover_end(const struct mark *mark, const struct recover_facts *facts, bool strip_zeros,
+		    enum recover_source *source)
+{
+	int64_t end = recover_begin(mark, facts->this_boot);
+	bool doubt = mark->flags & MARK_DOUBTED;
+
+	*source = RECOVER_BY_MARK;
+	if (facts->has_record) {
+		int64_t recorded = end_of_record(&facts->record, facts->used, facts->this_boot);
+
+		if (recorded > end) {
+			end = recorded;
+			*source = RECOVER_BY_RECORD;
+		}
+		doubt |= facts->record.open && facts->this_boot;
+	}
+	if (facts->used > end) {
+		end = facts->used;
+		*source = RECOVER_BY_DATA;
+	}
+	if (doubt && facts->block_end > end) {
+		*source = strip_zeros ? RECOVER_BY_STRIP : RECOVER_BY_BLOCK;
+		if (!strip_zeros)
+			end = facts->block_end;
+	}
+	/* Somebody may have made up what it says. */
+	return end > facts->size ? facts->size : end;
+}
+
+struct places {
+	int64_t at[PLACES]; /* the higher one first; -1: none */
+};
+
+static void look_for_records(int fd, const struct mark *mark, struct recover_facts *facts,
+			     struct places *places)
+{
+	int64_t begin = recover_begin(mark, facts->this_boot);
+	const int64_t sizes[PLACES] = {facts->size, mark->size_before};
+
+	for (int i = 0; i < PLACES; i++) {
+		int64_t at = record_place(sizes[i]);
+		struct record record;
+
+		places->at[i] = -1;
+		if (at < begin || (i > 0 && at == places->at[0]) ||
+		    !record_read(fd, at, mark->key, mark->ino, &record))
+			continue;
+		places->at[i] = at;
+		if (!facts->has_record || record.end > facts->record.end)
+			facts->record = record;
+		facts->has_record = true;
+	}
+}
+
+/* The end of the last piece, between the records, of which `end_of` finds one. */
+static int64_t last_end(int fd, const struct places *places, int64_t from, int64_t to,
+			int64_t (*end_of)(int fd, int64_t from, int64_t to))
+{
+	for (int i = 0; i <= PLACES; i++) {
+		int64_t at = i < PLACES ? places->at[i] : -1;
+		int64_t start = at < 0 ? from : at + RECORD_BYTES;
+		int64_t end;
+
+		if (i < PLACES && at < 0)
+			continue;
+		end = start < to ? end_of(fd, start, to) : start;
+		if (end < 0 || end > start)
+			return end;
+		if (at >= 0)
+			to = at;
+	}
+	return from;
+}
+
+static int64_t end_of_bytes(int fd, int64_t from, int64_t to)
+{
+	return tail_data_end(fd, true, true, from, to);
+}
+
+static int find_facts(int fd, const struct mark *mark, struct recover_facts *facts,
+		      struct places *places)
+{
+	int64_t begin = recover_begin(mark, facts->this_boot);
+
+	look_for_records(fd, mark, facts, places);
+	facts->used = last_end(fd, places, begin, facts->size, end_of_bytes);
+	if (facts->used < 0)
+		return (int)facts->used;
+	facts->block_end = last_end(fd, places, facts->used, facts->size, tail_block_end);
+	return facts->block_end < 0 ? (int)facts->block_end : 0;
+}
+
+/* A record among bytes that somebody has written behind it: zeroes, as it was. */
+static int clear_records(int fd, const struct places *places, int64_t end)
+{
+	for (int i = 0; i < PLACES; i++) {
+		int ret = places->at[i] >= 0 && places->at[i] < end ? record_clear(fd, places->at[i])
+								    : 0;
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int cut(int fd, const struct stat *before, const struct places *places, int64_t end)
+{
+	int ret = clear_records(fd, places, end);
+
+	while (ret == 0 && sys.ftruncate(fd, end) < 0)
+		if (errno != EINTR)
+			ret = -errno;
+	restore_mode(fd, before);
+	restore_times(fd, before);
+	return ret;
+}
+
+/* The mark goes last. A file that is cut already has one that doesn't agree any more. */
+static int obey(int fd, const struct mark *mark, const struct stat *st,
+		const struct recover_options *options, struct recovery *recovery)
+{
+	struct recover_facts facts = {.size = st->st_size,
+				      .this_boot = mark_is_of_this_boot(mark)};
+	struct places places;
+	int ret = find_facts(fd, mark, &facts, &places);
+
+	if (ret < 0)
+		return ret;
+	recovery->size = recover_end(mark, &facts, options->strip_zeros, &recovery->source);
+	recovery->outcome = recovery->size < st->st_size ? RECOVER_CUT : RECOVER_WHOLE;
+	if (options->dry_run)
+		return 0;
+	return recovery->outcome == RECOVER_CUT ? cut(fd, st, &places, recovery->size)
+						: clear_records(fd, &places, st->st_size);
+}
+
+int recover_file(int fd, const struct recover_options *options, struct recovery *recovery)
+{
+	struct mark mark;
+	struct stat st;
+	int ret = mark_read(fd, &mark);
+
+	if (sys.fstat(fd, &st) < 0)
+		return -errno;
+	*recovery = (struct recovery){.size_before = st.st_size, .size = st.st_size};
+	if (ret == -ENODATA || ret == -EOPNOTSUPP)
+		return 0;
+	if (ret < 0 && ret != -EINVAL)
+		return ret;
+	if (ret == -EINVAL)
+		recovery->outcome = RECOVER_CORRUPT;
+	else if (mark.ino != st.st_ino)
+		recovery->outcome = RECOVER_COPY;
+	else if (!mark_agrees(&mark, fd, &st))
+		recovery->outcome = RECOVER_CHANGED;
+	else if ((ret = obey(fd, &mark, &st, options, recovery)) < 0)
+		return ret;
+	return options->dry_run ? 0 : mark_remove(fd);
+}
