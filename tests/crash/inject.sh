@@ -43,7 +43,9 @@ export INJECT_LIBRARY=$LIBRARY INJECT_STATE=$STATE
 INJECT_SYS=$(awk '$4 == "sys" { print $1 }' <<<"$symbols")
 INJECT_PROGRAMS=$(awk -v own="$programs_own" '$4 ~ own { print $1 "+" $2 }' <<<"$symbols" |
 	sort -u | paste -sd,)
-export INJECT_SYS INJECT_PROGRAMS
+members=$(sed -n '/^struct sys {/,/^}/s/^\t[^(]*(\*\([a-z_]*\))(.*/\1/p' "$HERE/../../src/base/sys.h" |
+	paste -sd,)
+export INJECT_SYS INJECT_PROGRAMS INJECT_MEMBERS=$members
 
 no_guardian() {
 	{ : >>"$GUARDIAN"; } 2>/dev/null
@@ -187,7 +189,7 @@ imports() {
 	local name
 	# shellcheck disable=SC2046 # names
 	known $(nm -D --undefined-only "$LIBRARY" | awk '$1 == "U" { sub(/@.*/, "", $2); print $2 }' |
-		grep -vxE 'environ|__environ|__libc_single_threaded') || return
+		grep -vxE 'environ|__environ|__libc_single_threaded|(mem|str)[a-z]*') || return
 	for name in $(awk '/^#/ { next } $2 != "-" { sub(/:.*/, "", $1); print $1 }' "$TABLE" | sort -u); do
 		nm "$INJECT" | grep -qE " [tT] (own_)?$name$" || {
 			echo "$INJECT makes no $name fail"
@@ -198,7 +200,7 @@ imports() {
 
 table_members() {
 	local name
-	for name in $(sed -n 's/^\t[^(]*(\*\([a-z_]*\))(.*/\1/p' "$HERE/../../src/base/sys.h"); do
+	for name in ${members//,/ }; do
 		grep -qE "^${name}[ :]" "$TABLE" || {
 			echo "not in $TABLE: $name"
 			return 1

@@ -5,6 +5,7 @@
  *
  *	INJECT_LIBRARY=PATH	libpreallocate.so as it stands in LD_PRELOAD
  *	INJECT_SYS=HEX		where its table `sys` lies (nm)
+ *	INJECT_MEMBERS=NAME,...	the names of that table's members, in order (src/base/sys.h)
  *	INJECT_PROGRAMS=HEX+HEX,...	its functions (address, length) that make the program's own call
  *				through that table
  *	INJECT_STATE=FILE	counts of all processes
@@ -17,11 +18,11 @@
  * calls by a symbol that it doesn't interpose. Calls of a symbol that it does interpose, and yet
  * makes itself, are told by their arguments, which the program under test doesn't use.
  */
-#include "base/sys.h"
 #include "claim/slot.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <link.h>
 #include <poll.h>
 #include <sched.h>
@@ -36,9 +37,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,7 +90,6 @@ static struct state nothing, *state = &nothing;
 static struct range code, programs[MAX_RANGES];
 static size_t program_count;
 static uintptr_t base;
-static struct sys next; /* what our table stands before */
 static const char *chosen;
 static int error;
 static uint32_t at;
@@ -153,10 +157,21 @@ static bool part_fails(const struct part *parts, long number)
 
 /* --- the table --- */
 
+/* The members that can be made to fail; the library may have fewer. */
+#define MEMBERS(X)                                                                                 \
+	X(close) X(fcntl) X(ioctl) X(fstat) X(fstatat) X(lseek) X(pread) X(write) X(pwritev)       \
+	X(ftruncate) X(fallocate) X(futimens) X(fchmod) X(openat) X(fsync) X(fdatasync)            \
+	X(getxattr) X(fgetxattr) X(fsetxattr) X(fremovexattr) X(clone) X(sendmsg)
+
+/* What our table stands before. */
+#define X(name) static __typeof__(name) *next_##name;
+MEMBERS(X)
+#undef X
+
 static int own_close(int fd)
 {
 	bool failed = OWN("close");
-	int saved_errno = errno, result = next.close(fd); /* close(2): closed all the same */
+	int saved_errno = errno, result = next_close(fd); /* close(2): closed all the same */
 
 	if (failed)
 		errno = saved_errno;
@@ -175,7 +190,7 @@ static int own_fcntl(int fd, int command, ...)
 	if ((command != F_SETLEASE || argument != F_UNLCK) &&
 	    is_own(__builtin_return_address(0)) && part_fails(commands, command))
 		return -1;
-	return next.fcntl(fd, command, argument);
+	return next_fcntl(fd, command, argument);
 }
 
 static int own_ioctl(int fd, unsigned long request, ...)
@@ -186,54 +201,78 @@ static int own_ioctl(int fd, unsigned long request, ...)
 	va_start(arguments, request);
 	argument = va_arg(arguments, void *);
 	va_end(arguments);
-	return OWN("ioctl") ? -1 : next.ioctl(fd, request, argument);
+	return OWN("ioctl") ? -1 : next_ioctl(fd, request, argument);
 }
 
-/* static, of the table: type, name, parameters, arguments */
-#define TABLE(type, name, parameters, arguments)                                                   \
-	static type own_##name parameters                                                          \
-	{                                                                                          \
-		return OWN(#name) ? (type)-1 : next.name arguments;                                \
-	}
+static int own_openat(int directory, const char *path, int flags, ...)
+{
+	va_list arguments;
+	mode_t mode;
 
-TABLE(int, fstat, (int fd, struct stat *st), (fd, st))
-TABLE(int, fstatat, (int fd, const char *path, struct stat *st, int flags), (fd, path, st, flags))
-TABLE(off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whence))
-TABLE(ssize_t, pread, (int fd, void *to, size_t bytes, off_t offset), (fd, to, bytes, offset))
-TABLE(ssize_t, write, (int fd, const void *from, size_t bytes), (fd, from, bytes))
-TABLE(ssize_t, pwritev, (int fd, const struct iovec *iov, int parts, off_t offset),
-      (fd, iov, parts, offset))
-TABLE(int, ftruncate, (int fd, off_t length), (fd, length))
-TABLE(int, fallocate, (int fd, int mode, off_t offset, off_t bytes), (fd, mode, offset, bytes))
-TABLE(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
-TABLE(int, fchmod, (int fd, mode_t mode), (fd, mode))
-TABLE(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+	va_start(arguments, flags);
+	mode = va_arg(arguments, mode_t);
+	va_end(arguments);
+	return OWN("openat") ? -1 : next_openat(directory, path, flags, mode);
+}
 
 static int own_clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
 {
-	return OWN("clone") ? -1 : next.clone(run, stack, flags, argument);
+	return OWN("clone") ? -1 : next_clone(run, stack, flags, argument);
 }
 
-static void put_into(struct sys *table)
+#define MEMBER(type, name, parameters, arguments)                                                  \
+	static type own_##name parameters                                                          \
+	{                                                                                          \
+		return OWN(#name) ? (type)-1 : next_##name arguments;                              \
+	}
+
+MEMBER(int, fstat, (int fd, struct stat *st), (fd, st))
+MEMBER(int, fstatat, (int fd, const char *path, struct stat *st, int flags), (fd, path, st, flags))
+MEMBER(off_t, lseek, (int fd, off_t offset, int whence), (fd, offset, whence))
+MEMBER(ssize_t, pread, (int fd, void *to, size_t bytes, off_t offset), (fd, to, bytes, offset))
+MEMBER(ssize_t, write, (int fd, const void *from, size_t bytes), (fd, from, bytes))
+MEMBER(ssize_t, pwritev, (int fd, const struct iovec *iov, int parts, off_t offset),
+       (fd, iov, parts, offset))
+MEMBER(int, ftruncate, (int fd, off_t length), (fd, length))
+MEMBER(int, fallocate, (int fd, int mode, off_t offset, off_t bytes), (fd, mode, offset, bytes))
+MEMBER(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
+MEMBER(int, fchmod, (int fd, mode_t mode), (fd, mode))
+MEMBER(int, fsync, (int fd), (fd))
+MEMBER(int, fdatasync, (int fd), (fd))
+MEMBER(ssize_t, getxattr, (const char *path, const char *name, void *to, size_t bytes),
+       (path, name, to, bytes))
+MEMBER(ssize_t, fgetxattr, (int fd, const char *name, void *to, size_t bytes),
+       (fd, name, to, bytes))
+MEMBER(int, fsetxattr, (int fd, const char *name, const void *from, size_t bytes, int flags),
+       (fd, name, from, bytes, flags))
+MEMBER(int, fremovexattr, (int fd, const char *name), (fd, name))
+MEMBER(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+
+static const struct member {
+	const char *name;
+	void *own;
+	void *next; /* void **, whatever the function's type */
+} members[] = {
+#define X(name) {#name, (void *)own_##name, (void *)&next_##name},
+	MEMBERS(X)
+#undef X
+};
+
+/* names: of all the table's members, in order, with commas between. */
+static void put_into(void **table, const char *names)
 {
-	if (table->fstat == own_fstat)
-		return;
-	next = *table;
-	table->close = own_close;
-	table->fcntl = own_fcntl;
-	table->ioctl = own_ioctl;
-	table->fstat = own_fstat;
-	table->fstatat = own_fstatat;
-	table->lseek = own_lseek;
-	table->pread = own_pread;
-	table->write = own_write;
-	table->pwritev = own_pwritev;
-	table->ftruncate = own_ftruncate;
-	table->fallocate = own_fallocate;
-	table->futimens = own_futimens;
-	table->fchmod = own_fchmod;
-	table->clone = own_clone;
-	table->sendmsg = own_sendmsg;
+	for (; *names; table++, names += *names == ',') {
+		size_t length = strcspn(names, ",");
+
+		for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+			if (strlen(members[i].name) != length ||
+			    strncmp(members[i].name, names, length) != 0 || *table == members[i].own)
+				continue;
+			memcpy(members[i].next, table, sizeof(*table));
+			*table = members[i].own;
+		}
+		names += length;
+	}
 }
 
 /* --- what the library calls by symbols that it doesn't interpose --- */
@@ -270,6 +309,8 @@ SYMBOL(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct ti
        (set, info, time), -1)
 SYMBOL(int, sync_file_range, (int fd, off64_t from, off64_t bytes, unsigned int flags),
        (fd, from, bytes, flags), -1)
+SYMBOL(ssize_t, getrandom, (void *to, size_t bytes, unsigned int flags), (to, bytes, flags), -1)
+SYMBOL(int, shutdown, (int fd, int how), (fd, how), -1)
 SYMBOL(int, munmap, (void *map, size_t bytes), (map, bytes), -1)
 SYMBOL(char *, strdup, (const char *text), (text), NULL)
 SYMBOL(int, dladdr, (const void *address, Dl_info *info), (address, info), 0)
@@ -364,10 +405,10 @@ EXPORT long syscall(long number, ...)
 /* The library asks for AT_SECURE when its table is filled, and before it makes a call by it. */
 EXPORT unsigned long getauxval(unsigned long type)
 {
-	const char *where = getenv("INJECT_SYS");
+	const char *where = getenv("INJECT_SYS"), *names = getenv("INJECT_MEMBERS");
 
-	if (is_librarys(__builtin_return_address(0)) && where)
-		put_into((struct sys *)(base + strtoul(where, NULL, 16)));
+	if (is_librarys(__builtin_return_address(0)) && where && names)
+		put_into((void **)(base + strtoul(where, NULL, 16)), names);
 	return NEXT(getauxval)(type);
 }
 
