@@ -151,13 +151,11 @@ int seal_record(struct claimed *claimed, bool open)
 		record.synced_end = record.end;
 	if (record.nonzero_end > record.end || record.nonzero_end <= record.synced_end)
 		record.nonzero_end = 0;
-	at = find_place(claimed);
-	if (at < 0)
-		return (int)at;
 	if (sys.fstat(claimed->fd, &before) < 0)
 		return -errno;
 	atomic_fetch_add(&slot->sequence, 1);
-	ret = record_write(claimed->fd, at, &record);
+	at = find_place(claimed);
+	ret = at < 0 ? (int)at : record_write(claimed->fd, at, &record);
 	if (sys.fstat(claimed->fd, &after) == 0 &&
 	    !(same_time(&before.st_mtim, &after.st_mtim) &&
 	      same_time(&before.st_atim, &after.st_atim)))

@@ -140,7 +140,6 @@ static int cut(int fd, const struct stat *before, const struct places *places, i
 		if (errno != EINTR)
 			ret = -errno;
 	restore_mode(fd, before);
-	restore_times(fd, before);
 	return ret;
 }
 
@@ -159,8 +158,10 @@ static int obey(int fd, const struct mark *mark, const struct stat *st,
 	recovery->outcome = recovery->size < st->st_size ? RECOVER_CUT : RECOVER_WHOLE;
 	if (options->dry_run)
 		return 0;
-	return recovery->outcome == RECOVER_CUT ? cut(fd, st, &places, recovery->size)
-						: clear_records(fd, &places, st->st_size);
+	ret = recovery->outcome == RECOVER_CUT ? cut(fd, st, &places, recovery->size)
+					       : clear_records(fd, &places, st->st_size);
+	restore_times(fd, st);
+	return ret;
 }
 
 int recover_file(int fd, const struct recover_options *options, struct recovery *recovery)
