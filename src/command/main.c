@@ -30,6 +30,7 @@ static const struct command *const commands[] = {
 	&match_command,
 	&settle_command,
 	&trim_command,
+	&recover_command,
 	&version_command,
 	&help_command,
 };
