@@ -11,6 +11,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#define MOST_TRIES 3
+
 static int64_t op_getlength(void *file)
 {
 	const struct claimed *claimed = file;
@@ -253,19 +255,44 @@ static int64_t interrupted_end(const struct claimed *claimed)
 	return sys.fstat(claimed->fd, &st) < 0 ? 0 : st.st_size;
 }
 
+/*
+ * What fails once (no memory, a bad block that is read at the second time) mustn't leave the tail there:
+ * the program would append behind it. before: as it was, valid if looked.
+ */
+static int try_to_cut(struct claimed *claimed, struct stat *before, bool *looked, int64_t *covered)
+{
+	int64_t more;
+	int ret = 0;
+
+	*looked = false;
+	*covered = 0;
+	for (int tries = 0; tries < MOST_TRIES; tries++) {
+		if (!*looked && sys.fstat(claimed->fd, before) < 0) {
+			ret = -errno;
+			continue;
+		}
+		*looked = true;
+		ret = prove_and_cut(claimed, &more);
+		*covered += more;
+		if (ret == 0)
+			break;
+	}
+	return ret;
+}
+
 int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 {
 	struct claim_slot *slot = claimed->slot;
 	struct stat before;
-	int64_t covered = 0;
+	int64_t covered;
+	bool looked;
 	int ret;
 
 	if (!slot_is_extended(slot))
 		return 0;
 	atomic_fetch_add(&slot->sequence, 1);
-	ret = sys.fstat(claimed->fd, &before) < 0 ? -errno : 0;
-	if (ret == 0) {
-		ret = prove_and_cut(claimed, &covered);
+	ret = try_to_cut(claimed, &before, &looked, &covered);
+	if (looked) {
 		atomic_fetch_add(&slot->bytes_cut,
 				 (uint64_t)(before.st_size - atomic_load(&slot->positions.data_end)));
 		restore_program_keep(claimed, atomic_load(&slot->positions.data_end), &before);
