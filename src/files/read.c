@@ -204,7 +204,7 @@ static ssize_t read_any(struct description *description, struct transfer *transf
 ssize_t files_read(struct description *description, struct transfer *transfer)
 {
 	ssize_t result;
-	int cancel;
+	int cancel, saved_errno = errno;
 
 	/* The kernel's EINVAL where the end would overflow (rw_verify_area). */
 	if (transfer->bytes == 0 ||
@@ -213,6 +213,9 @@ ssize_t files_read(struct description *description, struct transfer *transfer)
 	pthread_testcancel();
 	cancel = cancel_disable();
 	result = read_any(description, transfer);
+	/* What failed on the way to it was none of the program's. */
+	if (result >= 0)
+		errno = saved_errno;
 	cancel_restore(cancel);
 	return result;
 }
