@@ -107,6 +107,7 @@ struct description {
 	_Atomic int64_t keep_end;     /* of what was allocated last; 0: it has been dealt with */
 	_Atomic int64_t keep_left;    /* bytes that can be written before the next top-up */
 	_Atomic int64_t keep_retry_at;
+	_Atomic int64_t keep_look_at; /* when to look next whether space is short */
 	_Atomic bool kept;	      /* blocks past the end of file are ours */
 
 	/* For the report: once each. */

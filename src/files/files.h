@@ -49,8 +49,8 @@ void files_closing_range(unsigned int first, unsigned int last);
 void files_duplicated(int from, int to);
 /* reasons hold for every managed file, and for those still to be opened. */
 void files_keep_all(uint32_t reasons);
-/* Gives back all that this process holds. True: there was something. */
-bool files_give_back_all(void);
+/* There are rules, and nothing has put an end to it. */
+bool files_are_managed(void);
 /* From now on no file is managed: every call is passed on as it is. */
 void files_leave(void);
 /* At exit: settles everything; nothing is extended any more. */
@@ -70,6 +70,10 @@ bool files_matches(int fd, const char *name);
  */
 int files_revive_begin(int fd, int flags, const char *name);
 void files_revive_end(int again, const char *name);
+
+/* --- reclaim.c --- */
+/* Gives back all that this process holds. True: there was something. */
+bool files_give_back_all(void);
 
 /* --- jump.c --- */
 /* Before a longjmp: gives up what this thread's frames hold, which may be left by it. */
@@ -153,6 +157,8 @@ int files_set_options(int fd, const struct rule_options *options);
 
 /* --- keep.c --- */
 void keep_before_write(struct description *description, const struct transfer *transfer);
+/* Without the gate: gives back when the filesystem is nearly full. */
+void keep_after_write(struct description *description, int fd);
 /* Bytes that go into a stream on fd. */
 void keep_count(int fd, size_t bytes);
 void keep_give_back(struct description *description, int fd);

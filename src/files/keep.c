@@ -23,6 +23,13 @@
 /* Longest wait for the writes that are under way. */
 #define GATE_PATIENCE NS_PER_S
 
+/*
+ * What another process lacks it can't take from here, as it can from an extended file. So nobody holds
+ * more than a small part of what there is, and gives it back when little is left, at its next write.
+ */
+#define HEADROOM_SHARE 64
+#define LOOK_EVERY (10 * NS_PER_MS)
+
 /* Reasons for which the file is topped up; a stream is counted in its own calls. */
 #define TOPPED_UP                                                                                  \
 	(KEEP_RULE | KEEP_MAPPED | KEEP_STREAM | KEEP_ASYNC | KEEP_OWN | KEEP_SHARED |             \
@@ -35,13 +42,15 @@ static bool is_topped_up(struct description *description, uint32_t why)
 	return (reasons & why) && !(reasons & (KEEP_OFF | KEEP_APART));
 }
 
-static int64_t step(struct description *description, const struct statfs *fs)
+static int64_t step(struct description *description, const struct statfs *fs, int64_t headroom)
 {
+	int64_t size = description->options.prealloc_size;
+
 	/* What nobody may be able to give back, or what isn't given back by a cut: little. */
 	if ((atomic_load(&description->reasons) & ~(uint32_t)KEEP_RULE) ||
 	    !lease_is_trusted(fs) || !space_is_freed_by_cut(fs))
 		return 0;
-	return description->options.prealloc_size;
+	return size < headroom / HEADROOM_SHARE ? size : headroom / HEADROOM_SHARE;
 }
 
 static void note_cut(struct description *description, int64_t size)
@@ -67,10 +76,11 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 	int64_t align = description->options.prealloc_align;
 	struct statfs fs;
 	struct rlimit limit;
-	int64_t keep_end;
+	int64_t keep_end, headroom;
 
 	if (fstatfs(fd, &fs) < 0 || start - size > align)
 		return;
+	headroom = space_headroom(&fs, (uint32_t)description->options.min_free);
 	space_look(description, &fs);
 	/* There would still be room, had not somebody cut it off. */
 	if (end <= atomic_load(&description->keep_end))
@@ -80,7 +90,7 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 		atomic_store(&description->keep_left, SPACE_SMALLEST_PIECE);
 		return;
 	}
-	if (__builtin_add_overflow(end, step(description, &fs) + align, &keep_end))
+	if (__builtin_add_overflow(end, step(description, &fs, headroom) + align, &keep_end))
 		return;
 	keep_end -= keep_end % align;
 	/* fallocate(2) past it raises SIGXFSZ; on tmpfs with FALLOC_FL_KEEP_SIZE too. */
@@ -88,8 +98,13 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 		keep_end = (int64_t)limit.rlim_cur;
 	if (keep_end <= end)
 		return;
-	if (keep_end - size > space_headroom(&fs, (uint32_t)description->options.min_free) ||
-	    sys.fallocate(fd, FALLOC_FL_KEEP_SIZE, size, keep_end - size) < 0) {
+	if (keep_end - size > headroom) {
+		atomic_store(&description->keep_retry_at, clock_now() + NS_PER_S);
+		return;
+	}
+	if (sys.fallocate(fd, FALLOC_FL_KEEP_SIZE, size, keep_end - size) < 0) {
+		/* A part of it may be there (ext4 of Linux 6.18). */
+		atomic_store(&description->kept, errno != EOPNOTSUPP);
 		atomic_store(&description->keep_retry_at,
 			     errno == EOPNOTSUPP ? INT64_MAX : clock_now() + NS_PER_S);
 		return;
@@ -120,6 +135,41 @@ static void find_room(struct description *description, int fd, bool to_end, int6
 		atomic_store(&description->keep_left, st.st_size - end);
 	else
 		top_up(description, fd, start, end, &st);
+}
+
+static int64_t clock_coarse(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* Others need it more than we do. */
+static bool is_short_of_space(struct description *description, int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+	       space_headroom(&fs, (uint32_t)description->options.min_free) == 0;
+}
+
+void keep_after_write(struct description *description, int fd)
+{
+	int saved_errno = errno;
+	int64_t now;
+
+	if (!atomic_load_explicit(&description->kept, memory_order_relaxed))
+		return;
+	now = clock_coarse();
+	if (now < atomic_load_explicit(&description->keep_look_at, memory_order_relaxed))
+		return;
+	atomic_store(&description->keep_look_at, now + LOOK_EVERY);
+	if (is_short_of_space(description, fd) && table_get(fd) == description) {
+		keep_give_back(description, fd);
+		atomic_store(&description->keep_retry_at, now + NS_PER_S);
+	}
+	errno = saved_errno;
 }
 
 void keep_before_write(struct description *description, const struct transfer *transfer)

@@ -305,30 +305,9 @@ void files_keep_all(uint32_t reasons)
 	claim_unbar();
 }
 
-bool files_give_back_all(void)
+bool files_are_managed(void)
 {
-	int saved_errno = errno;
-	bool any = false;
-
-	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
-		struct description *description = description_of(fd);
-
-		if (!description)
-			continue;
-		if (slot_is_extended(atomic_load(&description->slot))) {
-			description_settle(description);
-			any = true;
-		}
-		if (atomic_load(&description->kept)) {
-			keep_give_back(description, fd);
-			any = true;
-		}
-		atomic_store(&description->keep_retry_at, INT64_MAX);
-		engage_pause(description, KEEP_FAILED);
-		description_let_go(description);
-	}
-	errno = saved_errno;
-	return any;
+	return atomic_load(&rules);
 }
 
 void files_leave(void)

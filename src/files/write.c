@@ -7,6 +7,7 @@
 #include "files/engage.h"
 #include "files/mend.h"
 #include "files/place.h"
+#include "files/reclaim.h"
 #include "files/seal.h"
 
 #include <errno.h>
@@ -300,6 +301,7 @@ static bool write_plain(struct description *description, struct transfer *transf
 		atomic_fetch_add_explicit(&description->bytes_earned, (uint64_t)*result,
 					  memory_order_relaxed);
 	gate_leave(&description->gate, &pass);
+	keep_after_write(description, transfer->fd);
 	return true;
 }
 
@@ -334,9 +336,11 @@ static bool write_managed(struct description *description, struct transfer *tran
 	return false;
 }
 
-static ssize_t write_any(struct description *description, struct transfer *transfer)
+static ssize_t write_any(struct transfer *transfer)
 {
-	for (; description; description = table_get(transfer->fd)) {
+	struct description *description;
+
+	while ((description = table_get(transfer->fd))) {
 		ssize_t result = -1;
 		bool done;
 
@@ -370,10 +374,10 @@ ssize_t files_write(struct description *description, struct transfer *transfer)
 		return transfer->call(transfer);
 	pthread_testcancel();
 	cancel = cancel_disable();
-	result = write_any(description, transfer);
-	if (result < 0 && (errno == ENOSPC || errno == EDQUOT) && files_give_back_all())
-		result = write_any(description, &again);
-	else if (result < 0 && is_told_by_file(description, errno))
+	result = write_any(transfer);
+	if (result < (ssize_t)transfer->bytes)
+		result = reclaim_write(&again, result, write_any);
+	if (result < 0 && is_told_by_file(description, errno))
 		result = mend_failed(&again);
 	if (result < (ssize_t)transfer->bytes && (result >= 0 || errno == EFAULT))
 		mend_distrust(transfer->fd);

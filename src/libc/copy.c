@@ -5,6 +5,8 @@
  */
 #include "libc/export.h"
 
+#include "files/reclaim.h"
+
 #include <linux/fs.h>
 #include <pthread.h>
 
@@ -34,8 +36,11 @@ static void begin_both(struct plain *first, struct plain *second, int one, int o
 EXPORT ssize_t sendfile(int to, int from, off_t *offset, size_t bytes)
 {
 	if (!managed(to) && !managed(from))
-		return real()->sendfile(to, from, offset, bytes);
-	return BOTH(ssize_t, real()->sendfile(to, from, offset, bytes), to, from);
+		return WITH_SPACE(ssize_t, real()->sendfile(to, from, offset, bytes),
+				  reclaim_for(to));
+	return WITH_SPACE(ssize_t,
+			  BOTH(ssize_t, real()->sendfile(to, from, offset, bytes), to, from),
+			  reclaim_for(to));
 }
 
 ALIAS(sendfile64, sendfile);
@@ -45,15 +50,13 @@ static void end_plain(void *plain)
 	plain_end(plain);
 }
 
-EXPORT ssize_t splice(int from, off_t *from_offset, int to, off_t *to_offset, size_t bytes,
-		      unsigned int flags)
+static ssize_t splice_settled(int from, off_t *from_offset, int to, off_t *to_offset, size_t bytes,
+			      unsigned int flags)
 {
 	struct plain plain;
 	ssize_t result;
 	int cancel, saved_errno;
 
-	if (!managed(to) && !managed(from))
-		return real()->splice(from, from_offset, to, to_offset, bytes, flags);
 	cancel = cancel_disable();
 	plain_begin(&plain, managed(to) ? to : from, 0);
 	/* One end is a pipe, for which it may wait: it is a cancellation point, and stays one. */
@@ -69,15 +72,33 @@ EXPORT ssize_t splice(int from, off_t *from_offset, int to, off_t *to_offset, si
 	return result;
 }
 
+EXPORT ssize_t splice(int from, off_t *from_offset, int to, off_t *to_offset, size_t bytes,
+		      unsigned int flags)
+{
+	if (!managed(to) && !managed(from))
+		return WITH_SPACE(ssize_t,
+				  real()->splice(from, from_offset, to, to_offset, bytes, flags),
+				  reclaim_for(to));
+	return WITH_SPACE(ssize_t,
+			  splice_settled(from, from_offset, to, to_offset, bytes, flags),
+			  reclaim_for(to));
+}
+
 EXPORT ssize_t copy_file_range(int from, off_t *from_offset, int to, off_t *to_offset, size_t bytes,
 			       unsigned int flags)
 {
 	if (!managed(to) && !managed(from))
-		return real()->copy_file_range(from, from_offset, to, to_offset, bytes, flags);
+		return WITH_SPACE(ssize_t,
+				  real()->copy_file_range(from, from_offset, to, to_offset, bytes,
+							  flags),
+				  reclaim_for(to));
 	pthread_testcancel();
-	return BOTH(ssize_t,
-		    real()->copy_file_range(from, from_offset, to, to_offset, bytes, flags), to,
-		    from);
+	return WITH_SPACE(ssize_t,
+			  BOTH(ssize_t,
+			       real()->copy_file_range(from, from_offset, to, to_offset, bytes,
+						       flags),
+			       to, from),
+			  reclaim_for(to));
 }
 
 /* Requests of filesystems and devices that name other files, in structures of their own. */

@@ -7,6 +7,8 @@
 #include "libc/metadata.h"
 #include "libc/export.h"
 
+#include "files/reclaim.h"
+
 #define BY_FD(call, fd) \
 	({ \
 		struct plain plain_; \
@@ -30,6 +32,9 @@
 		errno = errno_; \
 		result_; \
 	})
+
+/* A name that can't be made for want of space: once more, when some has come free. */
+#define NAMED(call, dirfd, name) WITH_SPACE(int, call, reclaim_for_name((dirfd), (name)))
 
 void metadata_begin(struct plain *plain, int fd)
 {
@@ -161,12 +166,15 @@ EXPORT int lremovexattr(const char *path, const char *name)
 
 EXPORT int rename(const char *from, const char *to)
 {
-	return BY_PATH(real()->rename(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW);
+	return NAMED(BY_PATH(real()->rename(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW),
+		     AT_FDCWD, to);
 }
 
 EXPORT int renameat(int fromfd, const char *from, int tofd, const char *to)
 {
-	return BY_PATH(real()->renameat(fromfd, from, tofd, to), fromfd, from, AT_SYMLINK_NOFOLLOW);
+	return NAMED(BY_PATH(real()->renameat(fromfd, from, tofd, to), fromfd, from,
+			     AT_SYMLINK_NOFOLLOW),
+		     tofd, to);
 }
 
 EXPORT int renameat2(int fromfd, const char *from, int tofd, const char *to, unsigned int flags)
@@ -176,8 +184,9 @@ EXPORT int renameat2(int fromfd, const char *from, int tofd, const char *to, uns
 
 	if (flags & RENAME_EXCHANGE)
 		metadata_begin_path(&exchanged, tofd, to, AT_SYMLINK_NOFOLLOW);
-	result = BY_PATH(real()->renameat2(fromfd, from, tofd, to, flags), fromfd, from,
-			 AT_SYMLINK_NOFOLLOW);
+	result = NAMED(BY_PATH(real()->renameat2(fromfd, from, tofd, to, flags), fromfd, from,
+			       AT_SYMLINK_NOFOLLOW),
+		       tofd, to);
 	saved_errno = errno;
 	plain_end(&exchanged);
 	errno = saved_errno;
@@ -186,7 +195,8 @@ EXPORT int renameat2(int fromfd, const char *from, int tofd, const char *to, uns
 
 EXPORT int link(const char *from, const char *to)
 {
-	return BY_PATH(real()->link(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW);
+	return NAMED(BY_PATH(real()->link(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW), AT_FDCWD,
+		     to);
 }
 
 int metadata_link_flags(int flags)
@@ -196,6 +206,7 @@ int metadata_link_flags(int flags)
 
 EXPORT int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
 {
-	return BY_PATH(real()->linkat(fromfd, from, tofd, to, flags), fromfd, from,
-		       metadata_link_flags(flags));
+	return NAMED(BY_PATH(real()->linkat(fromfd, from, tofd, to, flags), fromfd, from,
+			     metadata_link_flags(flags)),
+		     tofd, to);
 }

@@ -3,6 +3,8 @@
 #include "libc/export.h"
 #include "libc/open.h"
 
+#include "files/reclaim.h"
+
 #include <time.h>
 
 #define PATIENCE_TRIES 2000
@@ -23,6 +25,13 @@ static bool worth_another_try(int fd, int flags, int *tries)
 	nanosleep(&pause, NULL);
 	errno = EWOULDBLOCK;
 	return true;
+}
+
+/* A name that can't be made for want of space. */
+static bool lacks_space(int fd, int dirfd, const char *name, int *tries)
+{
+	return fd < 0 && space_is_lacking() && ++*tries <= RECLAIM_TRIES &&
+	       reclaim_for_name(dirfd, name);
 }
 
 int open_note(int fd, int flags, const char *name)
@@ -46,15 +55,16 @@ static bool is_revived(int fd, int flags, const char *name, int *tries)
 	return true;
 }
 
-#define OPEN(call, flags, name) \
+#define OPEN(call, flags, dirfd, name) \
 	({ \
-		int fd_, tries_ = 0, revivals_ = 0, errno_ = errno; \
+		int fd_, tries_ = 0, shortages_ = 0, revivals_ = 0, errno_ = errno; \
 		share_opening(); \
 		do \
 			fd_ = (call); \
 		while (worth_another_try(fd_, (flags), &tries_) || \
+		       lacks_space(fd_, (dirfd), (name), &shortages_) || \
 		       is_revived(fd_, (flags), (name), &revivals_)); \
-		if (tries_ > 0 && fd_ >= 0) \
+		if (tries_ + shortages_ > 0 && fd_ >= 0) \
 			errno = errno_; \
 		open_note(fd_, (flags), (name)); \
 	})
@@ -72,25 +82,25 @@ static bool is_revived(int fd, int flags, const char *name, int *tries)
 EXPORT int open(const char *path, int flags, ...)
 {
 	MODE(flags, mode)
-	return OPEN(real()->open(path, flags, mode), flags, path);
+	return OPEN(real()->open(path, flags, mode), flags, AT_FDCWD, path);
 }
 
 EXPORT int open64(const char *path, int flags, ...)
 {
 	MODE(flags, mode)
-	return OPEN(real()->open64(path, flags, mode), flags, path);
+	return OPEN(real()->open64(path, flags, mode), flags, AT_FDCWD, path);
 }
 
 EXPORT int openat(int dirfd, const char *path, int flags, ...)
 {
 	MODE(flags, mode)
-	return OPEN(real()->openat(dirfd, path, flags, mode), flags, path);
+	return OPEN(real()->openat(dirfd, path, flags, mode), flags, dirfd, path);
 }
 
 EXPORT int openat64(int dirfd, const char *path, int flags, ...)
 {
 	MODE(flags, mode)
-	return OPEN(real()->openat64(dirfd, path, flags, mode), flags, path);
+	return OPEN(real()->openat64(dirfd, path, flags, mode), flags, dirfd, path);
 }
 
 ALIAS(__open, open);
@@ -98,32 +108,32 @@ ALIAS(__open64, open64);
 
 EXPORT int __open_2(const char *path, int flags)
 {
-	return OPEN(real()->__open_2(path, flags), flags, path);
+	return OPEN(real()->__open_2(path, flags), flags, AT_FDCWD, path);
 }
 
 EXPORT int __open64_2(const char *path, int flags)
 {
-	return OPEN(real()->__open64_2(path, flags), flags, path);
+	return OPEN(real()->__open64_2(path, flags), flags, AT_FDCWD, path);
 }
 
 EXPORT int __openat_2(int dirfd, const char *path, int flags)
 {
-	return OPEN(real()->__openat_2(dirfd, path, flags), flags, path);
+	return OPEN(real()->__openat_2(dirfd, path, flags), flags, dirfd, path);
 }
 
 EXPORT int __openat64_2(int dirfd, const char *path, int flags)
 {
-	return OPEN(real()->__openat64_2(dirfd, path, flags), flags, path);
+	return OPEN(real()->__openat64_2(dirfd, path, flags), flags, dirfd, path);
 }
 
 EXPORT int creat(const char *path, mode_t mode)
 {
-	return OPEN(real()->creat(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
+	return OPEN(real()->creat(path, mode), O_WRONLY | O_CREAT | O_TRUNC, AT_FDCWD, path);
 }
 
 EXPORT int creat64(const char *path, mode_t mode)
 {
-	return OPEN(real()->creat64(path, mode), O_WRONLY | O_CREAT | O_TRUNC, path);
+	return OPEN(real()->creat64(path, mode), O_WRONLY | O_CREAT | O_TRUNC, AT_FDCWD, path);
 }
 
 #define MKSTEMP(call, flags) (share_opening(), open_note((call), O_RDWR | O_CREAT | (flags), path))

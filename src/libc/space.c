@@ -2,6 +2,8 @@
 /* fallocate(2) and posix_fallocate(3): merged with our own preallocation. */
 #include "libc/export.h"
 
+#include "files/reclaim.h"
+
 static int call_fallocate(int fd, int mode, off_t offset, off_t bytes)
 {
 	return real()->fallocate(fd, mode, offset, bytes);
@@ -24,8 +26,10 @@ EXPORT int fallocate(int fd, int mode, off_t offset, off_t bytes)
 	struct description *description = managed(fd);
 
 	if (!description)
-		return real()->fallocate(fd, mode, offset, bytes);
-	return files_fallocate(description, fd, mode, offset, bytes, call_fallocate);
+		return WITH_SPACE(int, real()->fallocate(fd, mode, offset, bytes), reclaim_for(fd));
+	return WITH_SPACE(int,
+			  files_fallocate(description, fd, mode, offset, bytes, call_fallocate),
+			  reclaim_for(fd));
 }
 
 ALIAS(fallocate64, fallocate);
@@ -36,9 +40,11 @@ EXPORT int posix_fallocate(int fd, off_t offset, off_t bytes)
 	int saved_errno = errno;
 	int error = 0;
 
-	if (!description)
-		return real()->posix_fallocate(fd, offset, bytes);
-	if (files_fallocate(description, fd, 0, offset, bytes, call_posix_fallocate) < 0)
+	if (WITH_SPACE(int,
+		       description ? files_fallocate(description, fd, 0, offset, bytes,
+						     call_posix_fallocate)
+				   : call_posix_fallocate(fd, 0, offset, bytes),
+		       reclaim_for(fd)) < 0)
 		error = errno;
 	errno = saved_errno;
 	return error;

@@ -4,6 +4,7 @@
  * file go to the function of the same name; those that want it settled are made as they came, since
  * libc's functions differ from them here and there (utimensat(2), NULL path).
  */
+#include "files/reclaim.h"
 #include "libc/async.h"
 #include "libc/export.h"
 #include "libc/metadata.h"
@@ -366,23 +367,19 @@ static bool handle(long number, const long *a, long *result)
 	return true;
 }
 
-/* A full filesystem may lack what we hold in another file. */
+/* A full filesystem may lack what we hold in another file. A write that came short stays short. */
 static long pass_on_unmanaged(long number, const long *a)
 {
-	long result = pass_on(number, a);
-
-	if (result >= 0 || (errno != ENOSPC && errno != EDQUOT) || thread_state.vforked ||
-	    !descriptions_exist())
-		return result;
 	switch (number) {
 	case SYS_write:
 	case SYS_pwrite64:
 	case SYS_writev:
 	case SYS_pwritev:
 	case SYS_pwritev2:
-		return files_give_back_all() ? pass_on(number, a) : result;
+	case SYS_fallocate:
+		return WITH_SPACE(long, pass_on(number, a), reclaim_for((int)a[0]));
 	default:
-		return result;
+		return pass_on(number, a);
 	}
 }
 

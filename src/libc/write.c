@@ -2,6 +2,8 @@
 /* write(2), pwrite(2), writev(2), pwritev(2), pwritev2(2), dprintf(3). */
 #include "libc/transfer.h"
 
+#include "files/reclaim.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,13 +37,28 @@ static ssize_t call_pwritev2(const struct transfer *t)
 				t->to_end ? t->flags | RWF_APPEND : t->flags);
 }
 
+static struct transfer transfer_one(int fd, const struct iovec *iov, bool at_offset, off_t offset,
+				    ssize_t (*call)(const struct transfer *))
+{
+	return (struct transfer){.fd = fd, .at_offset = at_offset, .offset = offset, .iov = iov,
+				 .count = 1, .call = call, .bytes = transfer_bytes(iov, 1)};
+}
+
+static struct transfer transfer_many(int fd, const struct iovec *iov, int count, bool at_offset,
+				     off_t offset, int flags,
+				     ssize_t (*call)(const struct transfer *))
+{
+	return (struct transfer){.fd = fd, .at_offset = at_offset, .offset = offset, .iov = iov,
+				 .count = count, .flags = flags & ~RWF_APPEND,
+				 .to_end = flags & RWF_APPEND, .apart = flags & RWF_NOAPPEND,
+				 .call = call, .bytes = transfer_bytes(iov, count)};
+}
+
 static ssize_t one(struct description *description, int fd, const void *buffer, size_t bytes,
 		   bool at_offset, off_t offset, ssize_t (*call)(const struct transfer *))
 {
 	struct iovec iov = {(void *)buffer, bytes};
-	struct transfer t = {.fd = fd, .at_offset = at_offset, .offset = offset, .iov = &iov,
-			     .count = 1, .call = call,
-			     .bytes = bytes < MAX_TRANSFER ? bytes : MAX_TRANSFER};
+	struct transfer t = transfer_one(fd, &iov, at_offset, offset, call);
 
 	return files_write(description, &t);
 }
@@ -50,32 +67,57 @@ static ssize_t many(struct description *description, int fd, const struct iovec 
 		    bool at_offset, off_t offset, int flags,
 		    ssize_t (*call)(const struct transfer *))
 {
-	struct transfer t = {.fd = fd, .at_offset = at_offset, .offset = offset, .iov = iov,
-			     .count = count, .flags = flags & ~RWF_APPEND,
-			     .to_end = flags & RWF_APPEND, .apart = flags & RWF_NOAPPEND,
-			     .call = call,
-			     .bytes = transfer_bytes(iov, count)};
+	struct transfer t = transfer_many(fd, iov, count, at_offset, offset, flags, call);
 
 	return files_write(description, &t);
 }
 
+static ssize_t make(struct transfer *t)
+{
+	return t->call(t);
+}
+
 /* The space that a full filesystem lacks may be what we hold in another file. */
-#define UNMANAGED(call) \
-	({ \
-		ssize_t written_ = (call); \
-		if (written_ < 0 && (errno == ENOSPC || errno == EDQUOT) && \
-		    !thread_state.vforked && descriptions_exist() && files_give_back_all()) \
-			written_ = (call); \
-		written_; \
-	})
+static ssize_t unmanaged(struct transfer *t, ssize_t written)
+{
+	if (written < 0 ? !space_is_lacking() : !descriptions_exist())
+		return written;
+	return reclaim_write(t, written, make);
+}
+
+static ssize_t unmanaged_one(int fd, const void *buffer, size_t bytes, bool at_offset, off_t offset,
+			     ssize_t (*call)(const struct transfer *), ssize_t written)
+{
+	struct iovec iov = {(void *)buffer, bytes};
+	struct transfer t = transfer_one(fd, &iov, at_offset, offset, call);
+
+	return unmanaged(&t, written);
+}
+
+/* After the real call, which has read the list: otherwise it may not be touched. */
+static ssize_t unmanaged_many(int fd, const struct iovec *iov, int count, bool at_offset,
+			      off_t offset, int flags, ssize_t (*call)(const struct transfer *),
+			      ssize_t written)
+{
+	struct transfer t;
+
+	if (written < 0 ? !space_is_lacking() : (size_t)written == transfer_bytes(iov, count))
+		return written;
+	t = transfer_many(fd, iov, count, at_offset, offset, flags, call);
+	return unmanaged(&t, written);
+}
 
 EXPORT ssize_t write(int fd, const void *buffer, size_t bytes)
 {
 	struct description *description = managed(fd);
+	ssize_t written;
 
-	if (!description)
-		return UNMANAGED(real()->write(fd, buffer, bytes));
-	return one(description, fd, buffer, bytes, false, 0, call_write);
+	if (description)
+		return one(description, fd, buffer, bytes, false, 0, call_write);
+	written = real()->write(fd, buffer, bytes);
+	if (written >= 0 && (size_t)written == bytes)
+		return written;
+	return unmanaged_one(fd, buffer, bytes, false, 0, call_write, written);
 }
 
 ALIAS(__write, write);
@@ -83,10 +125,14 @@ ALIAS(__write, write);
 EXPORT ssize_t pwrite(int fd, const void *buffer, size_t bytes, off_t offset)
 {
 	struct description *description = managed(fd);
+	ssize_t written;
 
-	if (!description || offset < 0)
-		return UNMANAGED(real()->pwrite(fd, buffer, bytes, offset));
-	return one(description, fd, buffer, bytes, true, offset, call_pwrite);
+	if (description && offset >= 0)
+		return one(description, fd, buffer, bytes, true, offset, call_pwrite);
+	written = real()->pwrite(fd, buffer, bytes, offset);
+	if (written >= 0 && (size_t)written == bytes)
+		return written;
+	return unmanaged_one(fd, buffer, bytes, true, offset, call_pwrite, written);
 }
 
 ALIAS(pwrite64, pwrite);
@@ -96,18 +142,20 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 {
 	struct description *description = managed(fd);
 
-	if (!description || iov_is_odd(fd, iov, count, real()->pwritev2))
-		return UNMANAGED(real()->writev(fd, iov, count));
-	return many(description, fd, iov, count, false, 0, 0, call_writev);
+	if (description && !iov_is_odd(fd, iov, count, real()->pwritev2))
+		return many(description, fd, iov, count, false, 0, 0, call_writev);
+	return unmanaged_many(fd, iov, count, false, 0, 0, call_writev,
+			      real()->writev(fd, iov, count));
 }
 
 EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 {
 	struct description *description = managed(fd);
 
-	if (!description || offset < 0 || iov_is_odd(fd, iov, count, real()->pwritev2))
-		return UNMANAGED(real()->pwritev(fd, iov, count, offset));
-	return many(description, fd, iov, count, true, offset, 0, call_pwritev);
+	if (description && offset >= 0 && !iov_is_odd(fd, iov, count, real()->pwritev2))
+		return many(description, fd, iov, count, true, offset, 0, call_pwritev);
+	return unmanaged_many(fd, iov, count, true, offset, 0, call_pwritev,
+			      real()->pwritev(fd, iov, count, offset));
 }
 
 ALIAS(pwritev64, pwritev);
@@ -116,9 +164,10 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset
 {
 	struct description *description = managed(fd);
 
-	if (!description || offset < -1 || iov_is_odd(fd, iov, count, real()->pwritev2))
-		return UNMANAGED(real()->pwritev2(fd, iov, count, offset, flags));
-	return many(description, fd, iov, count, offset != -1, offset, flags, call_pwritev2);
+	if (description && offset >= -1 && !iov_is_odd(fd, iov, count, real()->pwritev2))
+		return many(description, fd, iov, count, offset != -1, offset, flags, call_pwritev2);
+	return unmanaged_many(fd, iov, count, offset != -1, offset, flags, call_pwritev2,
+			      real()->pwritev2(fd, iov, count, offset, flags));
 }
 
 ALIAS(pwritev64v2, pwritev2);

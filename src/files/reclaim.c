@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "files/reclaim.h"
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "base/thread.h"
+#include "files/engage.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* What /proc/PID/comm says: the kernel keeps 15 bytes of a name (TASK_COMM_LEN). */
+#define GUARDIAN_COMM "preallocate-gua\n"
+
+/* Guardians that are found at one time; the others' turn comes with the next try. */
+#define MOST_GUARDIANS 64
+
+/* How long one file's guardian may take to settle it. Frozen, it would take for ever. */
+#define GUARDIAN_PATIENCE (200 * NS_PER_MS)
+#define GUARDIAN_POLL (NS_PER_MS / 10)
+
+/* A fruitless search isn't repeated before so many times its own length have passed. */
+#define SEARCH_REST 20
+#define SHORTEST_REST NS_PER_MS
+
+static _Atomic int64_t next_search;
+
+/* Where space is short. */
+struct place_of_need {
+	dev_t dev;
+	fsid_t fsid; /* zeroes: the filesystem has none */
+};
+
+static bool has_fsid(const fsid_t *id)
+{
+	return id->__val[0] || id->__val[1];
+}
+
+static struct place_of_need place_of(const struct stat *st, const struct statfs *fs)
+{
+	return (struct place_of_need){.dev = st->st_dev, .fsid = fs->f_fsid};
+}
+
+static bool place_is(const struct place_of_need *need, const struct place_of_need *place)
+{
+	/* One filesystem may have several device numbers: overlayfs above it. */
+	return need->dev == place->dev ||
+	       (has_fsid(&need->fsid) && memcmp(&need->fsid, &place->fsid, sizeof(fsid_t)) == 0);
+}
+
+/* Where fd's file lies, if that is a regular one. */
+static bool look_at(int fd, struct place_of_need *place)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (sys.fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || fstatfs(fd, &fs) < 0)
+		return false;
+	*place = place_of(&st, &fs);
+	return true;
+}
+
+/* --- what this process holds --- */
+
+static bool give_back_one(struct description *description, int fd)
+{
+	bool any = false;
+
+	if (slot_is_extended(atomic_load(&description->slot))) {
+		description_settle(description);
+		any = true;
+	}
+	if (atomic_load(&description->kept)) {
+		keep_give_back(description, fd);
+		any = true;
+	}
+	engage_pause(description, KEEP_FAILED);
+	atomic_store(&description->keep_retry_at, atomic_load(&description->retry_at));
+	return any;
+}
+
+/* need NULL: wherever it lies. */
+static bool give_back_own(const struct place_of_need *need)
+{
+	bool any = false;
+
+	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
+		struct description *description = description_of(fd);
+		struct place_of_need place;
+
+		if (!description)
+			continue;
+		if (!need || !look_at(fd, &place) || place_is(need, &place))
+			any |= give_back_one(description, fd);
+		description_let_go(description);
+	}
+	return any;
+}
+
+bool files_give_back_all(void)
+{
+	int saved_errno = errno;
+	bool any = give_back_own(NULL);
+
+	errno = saved_errno;
+	return any;
+}
+
+/* --- what others hold --- */
+
+/*
+ * A line of /proc/locks: "1: LEASE  ACTIVE    WRITE 4711 fd:01:1234 0 EOF". Returns the pid, or 0: it
+ * is about something else. While a lease is being broken the third word is another one.
+ */
+static int lease_holder(const char *line)
+{
+	int pid = 0;
+
+	line = strchr(line, ':');
+	if (!line || strncmp(line, ": LEASE ", 8) != 0)
+		return 0;
+	line += 8;
+	for (int word = 0; word < 2; word++) {
+		line += strspn(line, " ");
+		line += strcspn(line, " ");
+	}
+	line += strspn(line, " ");
+	while (*line >= '0' && *line <= '9' && pid < INT_MAX / 10 - 1)
+		pid = pid * 10 + (*line++ - '0');
+	return pid;
+}
+
+static int open_read_only(const char *path)
+{
+	return (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+}
+
+static bool is_guardian(int pid)
+{
+	char path[32], comm[32];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	fd = open_read_only(path);
+	if (fd < 0)
+		return false;
+	length = sys.syscall(SYS_read, fd, comm, sizeof(comm));
+	sys.close(fd);
+	return length == (ssize_t)strlen(GUARDIAN_COMM) &&
+	       memcmp(comm, GUARDIAN_COMM, (size_t)length) == 0;
+}
+
+struct guardians {
+	int pids[MOST_GUARDIANS];
+	size_t count;
+};
+
+static void note_guardian(struct guardians *guardians, int pid)
+{
+	if (pid <= 0 || guardians->count == MOST_GUARDIANS)
+		return;
+	for (size_t i = 0; i < guardians->count; i++)
+		if (guardians->pids[i] == pid)
+			return;
+	if (is_guardian(pid))
+		guardians->pids[guardians->count++] = pid;
+}
+
+/* Not while leases are being broken: lines would move up, past the reader. */
+static void find_guardians(struct guardians *guardians)
+{
+	char lines[1024 + 1];
+	size_t length = 0;
+	int fd = open_read_only("/proc/locks");
+
+	guardians->count = 0;
+	if (fd < 0)
+		return;
+	for (;;) {
+		ssize_t got = sys.syscall(SYS_read, fd, lines + length,
+					  sizeof(lines) - 1 - length);
+		char *line = lines, *end;
+
+		if (got <= 0)
+			break;
+		length += (size_t)got;
+		lines[length] = '\0';
+		for (; (end = strchr(line, '\n')); line = end + 1) {
+			*end = '\0';
+			note_guardian(guardians, lease_holder(line));
+		}
+		length -= (size_t)(line - lines);
+		if (length == sizeof(lines) - 1)
+			break;
+		memmove(lines, line, length);
+	}
+	sys.close(fd);
+}
+
+/*
+ * An open(2) has the guardian settle the file. With O_NONBLOCK it fails until that is done, and so
+ * never waits for a guardian that is stopped. True: the file was extended.
+ */
+static bool challenge(int path_fd)
+{
+	static const struct timespec pause = {.tv_nsec = GUARDIAN_POLL};
+	const int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int64_t until = clock_now() + GUARDIAN_PATIENCE;
+	bool extended = false;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", path_fd);
+	for (;;) {
+		fd = (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | flags);
+		if (fd < 0 && errno == EACCES)
+			fd = (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | flags);
+		if (fd >= 0 || errno != EWOULDBLOCK)
+			break;
+		extended = true;
+		if (clock_now() > until)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	if (fd >= 0)
+		sys.close(fd);
+	return extended;
+}
+
+/* By an O_PATH descriptor: what is opened is what was looked at, whoever the process is. */
+static bool challenge_descriptor(int pid, const char *number, const struct place_of_need *need)
+{
+	struct place_of_need place;
+	char path[64];
+	bool extended;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%.16s", pid, number);
+	fd = (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	extended = look_at(fd, &place) && place_is(need, &place) && challenge(fd);
+	sys.close(fd);
+	return extended;
+}
+
+/* The kernel's struct linux_dirent64 (getdents64(2)). */
+struct entry {
+	uint64_t ino;
+	int64_t next;
+	unsigned short length;
+	unsigned char type;
+	char name[];
+};
+
+static bool challenge_guardian(int pid, const struct place_of_need *need)
+{
+	_Alignas(struct entry) char entries[1024];
+	bool any = false;
+	char path[32];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	fd = open_read_only(path);
+	if (fd < 0)
+		return false;
+	for (;;) {
+		long length = sys.syscall(SYS_getdents64, fd, entries, sizeof(entries));
+
+		if (length <= 0)
+			break;
+		for (long at = 0; at < length;) {
+			const struct entry *entry = (const struct entry *)(entries + at);
+
+			if (entry->name[0] != '.')
+				any |= challenge_descriptor(pid, entry->name, need);
+			at += entry->length;
+		}
+	}
+	sys.close(fd);
+	return any;
+}
+
+/* False: it was looked for just now, and nothing was found. */
+static bool give_back_others(const struct place_of_need *need)
+{
+	struct guardians guardians;
+	int64_t started = clock_now(), rest;
+	bool any = false;
+
+	if (started < atomic_load(&next_search))
+		return false;
+	find_guardians(&guardians);
+	for (size_t i = 0; i < guardians.count; i++)
+		any |= challenge_guardian(guardians.pids[i], need);
+	rest = (clock_now() - started) * SEARCH_REST;
+	atomic_store(&next_search,
+		     any ? 0 : clock_now() + (rest > SHORTEST_REST ? rest : SHORTEST_REST));
+	/* Somebody else's search may have ended meanwhile, with what we lack. */
+	return true;
+}
+
+static bool reclaim(const struct place_of_need *need)
+{
+	bool any = give_back_own(need);
+
+	return give_back_others(need) || any;
+}
+
+/* Also after the program's own descriptors are all closed: others may hold something. */
+static bool may_hold(void)
+{
+	return !thread_state.vforked && (files_are_managed() || descriptions_exist());
+}
+
+bool reclaim_for(int fd)
+{
+	int saved_errno = errno;
+	int cancel = cancel_disable();
+	struct place_of_need need;
+	bool any = may_hold() && look_at(fd, &need) && reclaim(&need);
+
+	cancel_restore(cancel);
+	errno = saved_errno;
+	return any;
+}
+
+/* The directory that path's last component lies in. */
+static bool look_at_parent(int dirfd, const char *path, struct place_of_need *place)
+{
+	const char *last = strrchr(path, '/');
+	char parent[PATH_MAX] = ".";
+	struct statfs fs;
+	struct stat st;
+	bool seen;
+	int fd;
+
+	if (last && (size_t)(last - path) >= sizeof(parent) - 1)
+		return false;
+	if (last)
+		snprintf(parent, sizeof(parent), "%.*s", (int)(last - path) + 1, path);
+	fd = (int)sys.syscall(SYS_openat, dirfd, parent, O_PATH | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	seen = sys.fstat(fd, &st) == 0 && fstatfs(fd, &fs) == 0;
+	sys.close(fd);
+	if (seen)
+		*place = place_of(&st, &fs);
+	return seen;
+}
+
+bool reclaim_for_name(int dirfd, const char *path)
+{
+	int saved_errno = errno;
+	int cancel = cancel_disable();
+	struct place_of_need need;
+	bool any = may_hold() && look_at_parent(dirfd, path, &need) && reclaim(&need);
+
+	cancel_restore(cancel);
+	errno = saved_errno;
+	return any;
+}
+
+/* --- a write once more --- */
+
+/* Cut off by RLIMIT_FSIZE: one byte more would raise SIGXFSZ. */
+static bool is_at_limit(const struct transfer *transfer, ssize_t result)
+{
+	struct rlimit limit;
+	off_t end;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return false;
+	end = transfer->at_offset ? transfer->offset + result
+				  : sys.lseek(transfer->fd, 0, SEEK_CUR);
+	return end < 0 || (rlim_t)end >= limit.rlim_cur;
+}
+
+/* All but its first bytes, buffer by buffer. Returns how many more were written. */
+static ssize_t write_rest(const struct transfer *transfer, ssize_t done,
+			  ssize_t (*again)(struct transfer *transfer))
+{
+	const struct iovec *iov = transfer->iov, *end = iov + transfer->count;
+	size_t skip = (size_t)done;
+	ssize_t more = 0, written;
+
+	for (; iov < end; iov++) {
+		struct iovec part = *iov;
+		struct transfer rest = *transfer;
+
+		if (skip >= part.iov_len) {
+			skip -= part.iov_len;
+			continue;
+		}
+		part.iov_base = (char *)part.iov_base + skip;
+		part.iov_len -= skip;
+		skip = 0;
+		if (part.iov_len > transfer->bytes - (size_t)(done + more))
+			part.iov_len = transfer->bytes - (size_t)(done + more);
+		if (part.iov_len == 0)
+			break;
+		rest.iov = &part;
+		rest.count = 1;
+		rest.bytes = part.iov_len;
+		rest.offset += done + more;
+		written = again(&rest);
+		if (written > 0)
+			more += written;
+		if (written < (ssize_t)part.iov_len)
+			break;
+	}
+	return more;
+}
+
+ssize_t reclaim_write(const struct transfer *transfer, ssize_t result,
+		      ssize_t (*again)(struct transfer *transfer))
+{
+	int saved_errno = errno;
+
+	for (int tries = RECLAIM_TRIES; tries > 0; tries--) {
+		if (result < 0) {
+			struct transfer whole = *transfer;
+
+			if (!space_is_lacking() || !reclaim_for(transfer->fd))
+				return result;
+			result = again(&whole);
+			if (result < 0)
+				saved_errno = errno;
+		} else {
+			ssize_t more;
+
+			if (result == 0 || result >= (ssize_t)transfer->bytes ||
+			    is_at_limit(transfer, result) || !reclaim_for(transfer->fd))
+				break;
+			more = write_rest(transfer, result, again);
+			if (more == 0)
+				break;
+			result += more;
+		}
+	}
+	errno = saved_errno;
+	return result;
+}
