@@ -29,6 +29,9 @@
 #define SEARCH_REST 20
 #define SHORTEST_REST NS_PER_MS
 
+/* With so little free it may be for want of space that a write came short: filesystems keep some. */
+#define SHORT_OF_SPACE (UINT64_C(16) << 20)
+
 static _Atomic int64_t next_search;
 
 /* Where space is short. */
@@ -370,6 +373,18 @@ bool reclaim_for_name(int dirfd, const char *path)
 
 /* --- a write once more --- */
 
+/*
+ * A write comes short for other reasons, too: an unreadable buffer, say. A used-up quota isn't seen
+ * here, the next write will fail by it.
+ */
+static bool space_is_short(int fd, size_t bytes)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_blocks > 0 &&
+	       fs.f_bavail <= (bytes + SHORT_OF_SPACE) / (uint64_t)fs.f_bsize;
+}
+
 /* Cut off by RLIMIT_FSIZE: one byte more would raise SIGXFSZ. */
 static bool is_at_limit(const struct transfer *transfer, ssize_t result)
 {
@@ -437,6 +452,7 @@ ssize_t reclaim_write(const struct transfer *transfer, ssize_t result,
 			ssize_t more;
 
 			if (result == 0 || result >= (ssize_t)transfer->bytes ||
+			    !space_is_short(transfer->fd, transfer->bytes) ||
 			    is_at_limit(transfer, result) || !reclaim_for(transfer->fd))
 				break;
 			more = write_rest(transfer, result, again);
