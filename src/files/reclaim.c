@@ -21,13 +21,18 @@
 /* Guardians that are found at one time; the others' turn comes with the next try. */
 #define MOST_GUARDIANS 64
 
-/* How long one file's guardian may take to settle it. Frozen, it would take for ever. */
-#define GUARDIAN_PATIENCE (200 * NS_PER_MS)
+/*
+ * How long the guardians may take to settle what is challenged: it may have to be written out first.
+ * One that is frozen would take for ever, and is left alone for a while then.
+ */
+#define GUARDIAN_PATIENCE (2 * NS_PER_S)
 #define GUARDIAN_POLL (NS_PER_MS / 10)
 
 /* A fruitless search isn't repeated before so many times its own length have passed. */
-#define SEARCH_REST 20
+#define SEARCH_REST 4
 #define SHORTEST_REST NS_PER_MS
+#define LONGEST_REST (20 * NS_PER_MS)
+#define FROZEN_REST (60 * NS_PER_S)
 
 /* With so little free it may be for want of space that a write came short: filesystems keep some. */
 #define SHORT_OF_SPACE (UINT64_C(16) << 20)
@@ -207,15 +212,21 @@ static void find_guardians(struct guardians *guardians)
 	sys.close(fd);
 }
 
+/* What a search is for, and what has come of it. */
+struct search {
+	const struct place_of_need *need;
+	int64_t until; /* no more patience then */
+	bool fruitful, frozen;
+};
+
 /*
  * An open(2) has the guardian settle the file. With O_NONBLOCK it fails until that is done, and so
- * never waits for a guardian that is stopped. True: the file was extended.
+ * never waits for a guardian that is stopped.
  */
-static bool challenge(int path_fd)
+static void challenge(struct search *search, int path_fd)
 {
 	static const struct timespec pause = {.tv_nsec = GUARDIAN_POLL};
 	const int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int64_t until = clock_now() + GUARDIAN_PATIENCE;
 	bool extended = false;
 	char path[64];
 	int fd;
@@ -228,30 +239,30 @@ static bool challenge(int path_fd)
 		if (fd >= 0 || errno != EWOULDBLOCK)
 			break;
 		extended = true;
-		if (clock_now() > until)
+		if (clock_now() > search->until)
 			break;
 		nanosleep(&pause, NULL);
 	}
 	if (fd >= 0)
 		sys.close(fd);
-	return extended;
+	search->fruitful |= extended && fd >= 0;
+	search->frozen |= fd < 0 && clock_now() > search->until;
 }
 
 /* By an O_PATH descriptor: what is opened is what was looked at, whoever the process is. */
-static bool challenge_descriptor(int pid, const char *number, const struct place_of_need *need)
+static void challenge_descriptor(struct search *search, int pid, const char *number)
 {
 	struct place_of_need place;
 	char path[64];
-	bool extended;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%.16s", pid, number);
 	fd = (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_CLOEXEC);
 	if (fd < 0)
-		return false;
-	extended = look_at(fd, &place) && place_is(need, &place) && challenge(fd);
+		return;
+	if (look_at(fd, &place) && place_is(search->need, &place))
+		challenge(search, fd);
 	sys.close(fd);
-	return extended;
 }
 
 /* The kernel's struct linux_dirent64 (getdents64(2)). */
@@ -263,17 +274,16 @@ struct entry {
 	char name[];
 };
 
-static bool challenge_guardian(int pid, const struct place_of_need *need)
+static void challenge_guardian(struct search *search, int pid)
 {
 	_Alignas(struct entry) char entries[1024];
-	bool any = false;
 	char path[32];
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	fd = open_read_only(path);
 	if (fd < 0)
-		return false;
+		return;
 	for (;;) {
 		long length = sys.syscall(SYS_getdents64, fd, entries, sizeof(entries));
 
@@ -283,29 +293,37 @@ static bool challenge_guardian(int pid, const struct place_of_need *need)
 			const struct entry *entry = (const struct entry *)(entries + at);
 
 			if (entry->name[0] != '.')
-				any |= challenge_descriptor(pid, entry->name, need);
+				challenge_descriptor(search, pid, entry->name);
 			at += entry->length;
 		}
 	}
 	sys.close(fd);
-	return any;
+}
+
+static int64_t rest_after(const struct search *search, int64_t started)
+{
+	int64_t rest = (clock_now() - started) * SEARCH_REST;
+
+	if (search->frozen)
+		return FROZEN_REST;
+	if (search->fruitful)
+		return 0;
+	return rest < SHORTEST_REST ? SHORTEST_REST : rest > LONGEST_REST ? LONGEST_REST : rest;
 }
 
 /* False: it was looked for just now, and nothing was found. */
 static bool give_back_others(const struct place_of_need *need)
 {
 	struct guardians guardians;
-	int64_t started = clock_now(), rest;
-	bool any = false;
+	int64_t started = clock_now();
+	struct search search = {.need = need, .until = started + GUARDIAN_PATIENCE};
 
 	if (started < atomic_load(&next_search))
 		return false;
 	find_guardians(&guardians);
 	for (size_t i = 0; i < guardians.count; i++)
-		any |= challenge_guardian(guardians.pids[i], need);
-	rest = (clock_now() - started) * SEARCH_REST;
-	atomic_store(&next_search,
-		     any ? 0 : clock_now() + (rest > SHORTEST_REST ? rest : SHORTEST_REST));
+		challenge_guardian(&search, guardians.pids[i]);
+	atomic_store(&next_search, clock_now() + rest_after(&search, started));
 	/* Somebody else's search may have ended meanwhile, with what we lack. */
 	return true;
 }
