@@ -18,6 +18,7 @@ check "make install" make_here install
 is "the installed files" "$(files)" "./p/bin/preallocate
 ./p/include/preallocate.h
 ./p/lib/libpreallocate.so
+./p/lib/systemd/system/preallocate-recover@.service
 ./p/libexec/preallocate-guardian
 ./p/share/bash-completion/completions/preallocate
 ./p/share/man/man1/preallocate.1
