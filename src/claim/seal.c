@@ -78,6 +78,14 @@ int seal_extended(struct claimed *claimed)
 	return ret;
 }
 
+int seal_settle(struct claimed *claimed, int64_t end)
+{
+	return claimed->mark.key
+		       ? mark_settle(claimed->fd, &claimed->mark, end,
+				     atomic_load(&claimed->slot->positions.file_end))
+		       : 0;
+}
+
 void seal_remove(struct claimed *claimed)
 {
 	if (claimed->mark.key)
@@ -90,7 +98,7 @@ void seal_doubt(struct claimed *claimed)
 {
 	if (!claimed->mark.key)
 		return;
-	claimed->mark.flags |= MARK_DOUBTED;
+	claimed->mark.flags = MARK_DOUBTED;
 	claimed->mark.data_end = atomic_load(&claimed->slot->positions.data_end);
 	if (claimed->mark.data_end > claimed->mark.size_before)
 		claimed->mark.size_before = claimed->mark.data_end;

@@ -18,6 +18,9 @@ int seal_mark(struct claimed *claimed, int64_t size, int64_t file_end);
 /* After it: what was recorded stands in the mark now. */
 int seal_extended(struct claimed *claimed);
 
+/* Before the cut to end. */
+int seal_settle(struct claimed *claimed, int64_t end);
+
 /* After the cut, or instead of an extension that has failed. */
 void seal_remove(struct claimed *claimed);
 

@@ -47,8 +47,11 @@ static bool write_has_come(const struct claimed *claimed)
 
 static int op_truncate(void *file, int64_t length)
 {
-	const struct claimed *claimed = file;
+	struct claimed *claimed = file;
+	int ret = claimed->settling ? seal_settle(claimed, length) : 0;
 
+	if (ret < 0)
+		return ret;
 	/* After the proof, which may have seen none of it, or half. */
 	if (write_has_come(claimed))
 		return -ECANCELED;
@@ -291,7 +294,9 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 	if (!slot_is_extended(slot))
 		return 0;
 	atomic_fetch_add(&slot->sequence, 1);
+	claimed->settling = true;
 	ret = try_to_cut(claimed, &before, &looked, &covered);
+	claimed->settling = false;
 	if (looked) {
 		atomic_fetch_add(&slot->bytes_cut,
 				 (uint64_t)(before.st_size - atomic_load(&slot->positions.data_end)));

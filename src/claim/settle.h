@@ -22,6 +22,7 @@ struct claimed {
 	/* Valid while extended; key 0: the filesystem takes none, and needs none. */
 	struct mark mark;
 	int64_t record_at; /* 0: there is no record */
+	bool settling;	   /* what is cut now is cut for good */
 	/* Valid between claimed_catch_up and the settle; 0: no such write was interrupted. */
 	int64_t uncounted_end; /* bytes of a pwrite that didn't count end here */
 	int64_t write_start, write_end; /* of a write at the description's offset, */

@@ -173,10 +173,21 @@ int mark_remove(int fd)
 	return sys.fremovexattr(fd, MARK_NAME) < 0 ? -errno : 0;
 }
 
+int mark_settle(int fd, struct mark *mark, int64_t end, int64_t size)
+{
+	mark->flags = MARK_SETTLED;
+	mark->floor = mark->data_end = mark->size_before = end;
+	mark->file_end = size;
+	return mark_write(fd, mark);
+}
+
 bool mark_agrees(const struct mark *mark, int fd, const struct stat *st)
 {
-	return st->st_ino == mark->ino && generation_of(fd) == mark->generation &&
-	       st->st_size >= mark->size_before && st->st_size <= mark->file_end;
+	if (st->st_ino != mark->ino || generation_of(fd) != mark->generation)
+		return false;
+	if (mark->flags & MARK_SETTLED)
+		return st->st_size == mark->data_end || st->st_size == mark->file_end;
+	return st->st_size >= mark->size_before && st->st_size <= mark->file_end;
 }
 
 bool mark_is_of_this_boot(const struct mark *mark)

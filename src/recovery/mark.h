@@ -18,6 +18,8 @@
 enum mark_flags {
 	/* What follows data_end isn't ours alone: whole blocks count (the lease was broken by force). */
 	MARK_DOUBTED = 1,
+	/* The file is being cut, from file_end to data_end: what follows is of the one size or the other. */
+	MARK_SETTLED = 2,
 };
 
 /* Positions in bytes, all >= 0 and in this order: floor, data_end, size_before, file_end. */
@@ -49,6 +51,12 @@ int mark_identify(struct mark *mark, int fd);
 int mark_write(int fd, const struct mark *mark);
 int mark_read(int fd, struct mark *mark);
 int mark_remove(int fd);
+
+/*
+ * Before a cut from size to end, whose proof is made: without it, who finds the file cut and the mark
+ * still there couldn't tell its last zeroes from what was allocated ahead.
+ */
+int mark_settle(int fd, struct mark *mark, int64_t end, int64_t size);
 
 /*
  * The mark is this file's own (not a copy's, as made by cp -a), and nobody has changed the size

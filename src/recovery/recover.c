@@ -132,10 +132,13 @@ static int clear_records(int fd, const struct places *places, int64_t end)
 	return 0;
 }
 
-static int cut(int fd, const struct stat *before, const struct places *places, int64_t end)
+static int cut(int fd, struct mark *mark, const struct stat *before, const struct places *places,
+	       int64_t end)
 {
 	int ret = clear_records(fd, places, end);
 
+	if (ret == 0)
+		ret = mark_settle(fd, mark, end, before->st_size);
 	while (ret == 0 && sys.ftruncate(fd, end) < 0)
 		if (errno != EINTR)
 			ret = -errno;
@@ -143,8 +146,8 @@ static int cut(int fd, const struct stat *before, const struct places *places, i
 	return ret;
 }
 
-/* The mark goes last. A file that is cut already has one that doesn't agree any more. */
-static int obey(int fd, const struct mark *mark, const struct stat *st,
+/* The mark goes last. */
+static int obey(int fd, struct mark *mark, const struct stat *st,
 		const struct recover_options *options, struct recovery *recovery)
 {
 	struct recover_facts facts = {.size = st->st_size,
@@ -154,11 +157,16 @@ static int obey(int fd, const struct mark *mark, const struct stat *st,
 
 	if (ret < 0)
 		return ret;
+	/* An allocation that wasn't over was never written to: who did it has changed the file. */
+	if (st->st_size < mark->file_end && facts.used > mark->size_before) {
+		recovery->outcome = RECOVER_CHANGED;
+		return 0;
+	}
 	recovery->size = recover_end(mark, &facts, options->strip_zeros, &recovery->source);
 	recovery->outcome = recovery->size < st->st_size ? RECOVER_CUT : RECOVER_WHOLE;
 	if (options->dry_run)
 		return 0;
-	ret = recovery->outcome == RECOVER_CUT ? cut(fd, st, &places, recovery->size)
+	ret = recovery->outcome == RECOVER_CUT ? cut(fd, mark, st, &places, recovery->size)
 					       : clear_records(fd, &places, st->st_size);
 	restore_times(fd, st);
 	return ret;
