@@ -198,7 +198,7 @@ static const char *source_text(enum recover_source source)
 {
 	switch (source) {
 	case RECOVER_BY_MARK:
-		return "nothing was written since it was marked";
+		return "its mark says so, and nothing was written behind that";
 	case RECOVER_BY_RECORD:
 		return "the record of its end says so";
 	case RECOVER_BY_DATA:
