@@ -79,26 +79,46 @@ static void record(struct description *description, struct claim_slot *slot, boo
  * The first of several appends between two syncs is recorded as it is; after the second the guardian
  * isn't asked again, until the sync.
  */
+static void record_append(struct description *description, struct claim_slot *slot, bool at_once)
+{
+	bool open = !at_once && atomic_load(&slot->recorded_end) > atomic_load(&slot->synced_end);
+
+	if (!open || !atomic_load(&slot->recorded_open))
+		record(description, slot, open);
+}
+
+/* The write itself was a sync, if of its own bytes alone. */
+static void note_synchronous(struct description *description, struct claim_slot *slot,
+			     const struct transfer *transfer, bool was_recorded)
+{
+	int64_t data_end = atomic_load(&slot->positions.data_end);
+	int saved_errno = errno;
+
+	if (data_end < 0)
+		return;
+	if (description->synchronous)
+		seal_note_synced(description, data_end);
+	else if (was_recorded && sys.fdatasync(transfer->fd) == 0)
+		seal_note_synced(description, data_end);
+	else
+		atomic_store(&slot->synced, 1);
+	errno = saved_errno;
+}
+
 void seal_after_append(struct description *description, struct claim_slot *slot,
 		       const struct transfer *transfer)
 {
-	int64_t synced = atomic_load(&slot->synced_end);
 	bool at_once = description->synchronous ||
 		       (transfer->flags & (RWF_DSYNC | RWF_SYNC));
+	bool is_due = !end_is_known(slot);
 
-	if (end_is_known(slot) || owner_of(&slot->lock) == thread_id())
+	if ((!is_due && !at_once) || owner_of(&slot->lock) == thread_id())
 		return;
-	if (at_once)
-		record(description, slot, false);
-	else if (!atomic_load(&slot->recorded_open))
-		record(description, slot, atomic_load(&slot->recorded_end) > synced);
+	if (is_due)
+		record_append(description, slot, at_once);
 	/* The guardian's write is a synchronous one by itself where the description is. */
-	if (at_once && !description->synchronous) {
-		int saved_errno = errno;
-
-		sys.fdatasync(transfer->fd);
-		errno = saved_errno;
-	}
+	if (at_once)
+		note_synchronous(description, slot, transfer, is_due);
 }
 
 int64_t seal_before_sync(struct description *description, int fd)
