@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * append [-p] [-a] [-w] [-s] BYTES COUNT FILE: appends COUNT records of BYTES and prints records per
+ * append [-p] [-a] [-w] [-s] [-z] BYTES COUNT FILE: appends COUNT records of BYTES and prints records per
  * second. Every record is followed by fdatasync, unless -s. -p: preallocates by hand, 128 MiB
- * ahead, as a program does that was written for it. -a: O_APPEND, -w: pwrite, else write.
+ * ahead, as a program does that was written for it. -a: O_APPEND, -w: pwrite, else write. -z: a record
+ * ends in zero bytes.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@ static double now(void)
 
 int main(int argc, char **argv)
 {
-	bool by_hand = false, positioned = false, synced = true;
+	bool by_hand = false, positioned = false, synced = true, zeroes = false;
 	int flags = O_RDWR | O_CREAT | O_TRUNC, option, fd;
 	int64_t end = 0, allocated = 0;
 	long count;
@@ -34,23 +35,26 @@ int main(int argc, char **argv)
 	double started;
 	char *record;
 
-	while ((option = getopt(argc, argv, "paws")) != -1) {
+	while ((option = getopt(argc, argv, "pawsz")) != -1) {
 		switch (option) {
 		case 'p': by_hand = true; break;
 		case 'a': flags |= O_APPEND; break;
 		case 'w': positioned = true; break;
 		case 's': synced = false; break;
+		case 'z': zeroes = true; break;
 		default: return 2;
 		}
 	}
 	if (argc - optind != 3)
-		errx(2, "usage: append [-p] [-a] [-w] [-s] BYTES COUNT FILE");
+		errx(2, "usage: append [-p] [-a] [-w] [-s] [-z] BYTES COUNT FILE");
 	bytes = (size_t)atol(argv[optind]);
 	count = atol(argv[optind + 1]);
 	record = malloc(bytes);
 	if (!record)
 		err(1, "malloc");
 	memset(record, 'r', bytes);
+	if (zeroes)
+		memset(record + bytes / 2, 0, bytes - bytes / 2);
 	/* O_APPEND would append behind what was allocated by hand. */
 	fd = open(argv[optind + 2], by_hand ? flags & ~O_APPEND : flags, 0644);
 	if (fd < 0 || fsync(fd) < 0)
