@@ -15,8 +15,9 @@
 #include <string.h>
 #include <time.h>
 
-/* Another process may be recovering it, too. */
+/* Another process may be recovering it, too. What fails otherwise may have failed only once. */
 #define TRIES 20
+#define TRIES_OF_FAILURE 3
 #define PAUSE_NS 5000000
 
 static void tell(const char *name, const struct recovery *recovery)
@@ -41,19 +42,40 @@ static void tell(const char *name, const struct recovery *recovery)
 	}
 }
 
+static bool has_mark(int fd)
+{
+	ssize_t size = -1;
+
+	for (int i = 0; size < 0 && i < TRIES_OF_FAILURE; i++) {
+		size = sys.fgetxattr(fd, MARK_NAME, NULL, 0);
+		if (size < 0 && (errno == ENODATA || errno == EOPNOTSUPP))
+			break;
+	}
+	return size > 0;
+}
+
+/* Another description of the same file. */
+static int open_again(int fd)
+{
+	char link[64];
+	int again = -1;
+
+	snprintf(link, sizeof(link), "/proc/thread-self/fd/%d", fd);
+	for (int i = 0; again < 0 && i < TRIES_OF_FAILURE; i++)
+		again = sys.openat(AT_FDCWD, link, O_RDWR | O_CLOEXEC | O_NOCTTY);
+	return again;
+}
+
 int files_revive_begin(int fd, int flags, const char *name)
 {
 	int saved_errno = errno, again = -1;
 	int cancel = cancel_disable();
-	char link[64];
 
-	if (!(flags & O_PATH) && files_matches(fd, name) &&
-	    sys.fgetxattr(fd, MARK_NAME, NULL, 0) > 0) {
-		snprintf(link, sizeof(link), "/proc/thread-self/fd/%d", fd);
+	if (!(flags & O_PATH) && files_matches(fd, name) && has_mark(fd)) {
 		/* Emptied by this very opening. */
 		if (flags & O_TRUNC)
 			mark_remove(fd);
-		else if ((again = sys.openat(AT_FDCWD, link, O_RDWR | O_CLOEXEC | O_NOCTTY)) < 0)
+		else if ((again = open_again(fd)) < 0)
 			log_info("%s: was left extended, and can't be recovered: %s", name,
 				 strerrordesc_np(errno));
 	}
@@ -70,7 +92,7 @@ void files_revive_end(int again, const char *name)
 	int cancel = cancel_disable();
 	struct recovery recovery;
 
-	for (int i = 0; ret == -EAGAIN && i < TRIES; i++) {
+	for (int i = 0; ret < 0 && i < (ret == -EAGAIN ? TRIES : TRIES_OF_FAILURE); i++) {
 		ret = claim_recover(again, &options, &recovery);
 		if (ret == -EAGAIN)
 			nanosleep(&pause, NULL);

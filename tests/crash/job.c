@@ -4,6 +4,8 @@
  * its calls returned (tests/preload/transcript.h). inject.sh lets the library's calls fail meanwhile.
  *
  *	job			in the directory where it makes its files
+ *	job crash FILE		before that: writes FILE, syncs it, and kills the guardian ($JOB_GUARDIAN,
+ *				its program's path) and itself
  *	job look A B BLOCKS	says where the files of B differ from those of A; BLOCKS: how many blocks of
  *				512 bytes may be allocated to one that aren't to the other
  */
@@ -346,6 +348,55 @@ static void mapped(void)
 	finish(fd);
 }
 
+/* What `job crash` has left: opened for writing, and for reading. */
+static void recovered(void)
+{
+	int fd = open("crashed.dat", O_RDWR | O_APPEND);
+
+	if (fd < 0)
+		return;
+	section("recovered");
+	state(fd);
+	records(fd, 2, 500, 24);
+	state(fd);
+	CALL(close(fd));
+	state_of("torn.dat");
+}
+
+static void kill_processes(const char *program)
+{
+	DIR *processes = opendir("/proc");
+	struct dirent *entry;
+
+	while (processes && (entry = readdir(processes))) {
+		char path[300], target[4096];
+		pid_t pid = atoi(entry->d_name);
+		ssize_t length;
+
+		snprintf(path, sizeof(path), "/proc/%s/exe", entry->d_name);
+		length = readlink(path, target, sizeof(target) - 1);
+		if (pid <= 1 || length < 0)
+			continue;
+		target[length] = '\0';
+		if (strcmp(target, program) == 0)
+			kill(pid, SIGKILL);
+	}
+}
+
+static void crash(const char *name)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_APPEND, 0640);
+	char zeroes[3000] = {0};
+
+	records(fd, 5, 1000, 25);
+	CALL(write(fd, zeroes, sizeof(zeroes)));
+	CALL(fsync(fd));
+	EXTENDED(fd);
+	if (getenv("JOB_GUARDIAN"))
+		kill_processes(getenv("JOB_GUARDIAN"));
+	kill(getpid(), SIGKILL);
+}
+
 /* Mode keep by its name, and one that no rule matches. */
 static void other_files(void)
 {
@@ -384,12 +435,15 @@ void transcript(int argc, char **argv)
 	self = "/proc/self/exe";
 	if (argc > 4 && strcmp(argv[1], "look") == 0)
 		exit(!look(argv[2], argv[3], atoll(argv[4])) | !look(argv[3], argv[2], 1LL << 40));
+	if (argc > 2 && strcmp(argv[1], "crash") == 0)
+		crash(argv[2]);
 	if (argc > 2) {
 		state_of(argv[2]);
 		if (strcmp(argv[1], "child") == 0)
 			be_child();
 		exit(0);
 	}
+	recovered();
 	log_file();
 	data_file();
 	vector_file();

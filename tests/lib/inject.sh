@@ -7,6 +7,7 @@
 #	day DIRECTORY ENVIRONMENT...	the job's in a new directory; what it says: DIRECTORY.out
 #	plain_day		without the library, in $MNT/plain, twice the same
 #	managed_day ENVIRONMENT...	with the library, and $PRELOADS, in $MNT/managed
+#				(NO_CRASH=1: without files left extended)
 #	differs [BLOCKS]	says what is wrong with the managed day
 #	known NAME...		all are in the table
 #	errors_of NAME		by the table
@@ -24,6 +25,7 @@ ALIGN=65536
 OPTIONS="prealloc-size=1M prealloc-align=$ALIGN idle=10s"
 RULES="*.dat mode=zero $OPTIONS; *.keep mode=keep $OPTIONS"
 TABLE=$1
+NO_CRASH=
 
 # Whose guardian is running can be told by its program: that can't be opened for writing then.
 TREE=$SCRATCH/tree
@@ -33,17 +35,35 @@ mkdir -p "$TREE/.libs"
 cp "$PREALLOCATE_BUILDDIR/.libs/libpreallocate.so" "$LIBRARY" || exit
 cp "$PREALLOCATE_BUILDDIR/preallocate-guardian" "$GUARDIAN" || exit
 
+# Others, whose calls don't fail: what they leave extended is for the library to recover. tmpfs has no
+# marks.
+CRASHED=$SCRATCH/crashed
+mkdir -p "$CRASHED/.libs"
+cp "$LIBRARY" "$CRASHED/.libs/" || exit
+cp "$GUARDIAN" "$CRASHED/" || exit
+crash() { # PRELOAD...
+	local file
+
+	[ "$(stat -f -c %T .)" != tmpfs ] || return 0
+	for file in crashed.dat torn.dat; do
+		env "PREALLOCATE_RULES=$RULES" "JOB_GUARDIAN=$CRASHED/preallocate-guardian" \
+			"$@" "$JOB" crash "$file" || :
+	done >/dev/null 2>&1
+}
+
 no_guardian() {
 	{ : >>"$GUARDIAN"; } 2>/dev/null
 }
 
 day() {
-	local where=$1
+	local where=$1 crashed=()
 	shift
 	rm -rf "$where"
 	mkdir "$where"
+	[ $# -eq 0 ] || [ "$NO_CRASH" ] || crashed=("LD_PRELOAD=$CRASHED/.libs/libpreallocate.so")
 	(
 		cd "$where" || exit
+		crash "${crashed[@]}"
 		timeout -k 5 60 env "$@" "$JOB"
 		echo "exit status $?"
 	) </dev/null 9<&- >"$where.out" 2>"$where.err"
