@@ -105,13 +105,15 @@ void seal_doubt(struct claimed *claimed)
 	mark_write(claimed->fd, &claimed->mark);
 }
 
-static bool record_is_ours(const struct claimed *claimed, int64_t at)
+/* 1, 0 or -errno. */
+static int record_is_ours(const struct claimed *claimed, int64_t at)
 {
 	struct record record;
 
-	/* What can't be read is taken for what we have written. */
-	return !claimed->readable ||
-	       record_read(claimed->fd, at, claimed->mark.key, claimed->mark.ino, &record);
+	/* A description that can't read: taken for what we have written. */
+	if (!claimed->readable)
+		return 1;
+	return record_read(claimed->fd, at, claimed->mark.key, claimed->mark.ino, &record);
 }
 
 /* The place that it has, or may have. -errno. */
@@ -120,8 +122,11 @@ static int64_t find_place(const struct claimed *claimed)
 	struct claim_slot *slot = claimed->slot;
 	int64_t at = record_place(atomic_load(&slot->positions.file_end)), used;
 
-	if (claimed->record_at)
-		return record_is_ours(claimed, claimed->record_at) ? claimed->record_at : -EEXIST;
+	if (claimed->record_at) {
+		int ours = record_is_ours(claimed, claimed->record_at);
+
+		return ours > 0 ? claimed->record_at : ours < 0 ? ours : -EEXIST;
+	}
 	if (at <= 0 || at < atomic_load(&slot->positions.data_end))
 		return -ENOSPC;
 	used = tail_data_end(claimed->fd, claimed->readable, !atomic_load(&slot->robbed), at,
@@ -177,8 +182,11 @@ int seal_record(struct claimed *claimed, bool open)
 int64_t seal_tail_data_end(struct claimed *claimed, bool may_seek, int64_t from, int64_t to)
 {
 	int64_t at = claimed->record_at, used;
+	int ours = !at || at < from || at >= to ? 0 : record_is_ours(claimed, at);
 
-	if (!at || at < from || at >= to || !record_is_ours(claimed, at))
+	if (ours < 0)
+		return ours;
+	if (!ours)
 		return tail_data_end(claimed->fd, claimed->readable, may_seek, from, to);
 	used = tail_data_end(claimed->fd, claimed->readable, may_seek, at + RECORD_BYTES, to);
 	if (used == at + RECORD_BYTES)

@@ -183,7 +183,11 @@ int mark_settle(int fd, struct mark *mark, int64_t end, int64_t size)
 
 bool mark_agrees(const struct mark *mark, int fd, const struct stat *st)
 {
-	if (st->st_ino != mark->ino || generation_of(fd) != mark->generation)
+	uint32_t generation = generation_of(fd);
+
+	/* Not to be told once (0) makes it nobody else's. */
+	if (st->st_ino != mark->ino ||
+	    (generation && mark->generation && generation != mark->generation))
 		return false;
 	if (mark->flags & MARK_SETTLED)
 		return st->st_size == mark->data_end || st->st_size == mark->file_end;

@@ -118,16 +118,18 @@ int record_clear(int fd, int64_t at)
 	return write_page(fd, at, page);
 }
 
-bool record_read(int fd, int64_t at, uint32_t key, uint64_t ino, struct record *record)
+int record_read(int fd, int64_t at, uint32_t key, uint64_t ino, struct record *record)
 {
 	alignas(4096) unsigned char page[RECORD_BYTES];
 	ssize_t got;
 
 	if (at < 0)
-		return false;
+		return 0;
 	do
 		got = sys.pread(fd, page, sizeof(page), at);
 	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
 	return got == RECORD_BYTES && record_decode(record, page) == 0 && record->key == key &&
 	       record->ino == ino;
 }

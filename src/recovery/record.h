@@ -38,7 +38,7 @@ int record_write(int fd, int64_t at, const struct record *record);
 /* Zeroes in its place again, by the filesystem's journal where it can. */
 int record_clear(int fd, int64_t at);
 
-/* The page at `at` holds a record of this key. False also when it can't be read. */
-bool record_read(int fd, int64_t at, uint32_t key, uint64_t ino, struct record *record);
+/* Does the page at `at` hold a record of this key? 1, 0 or -errno. */
+int record_read(int fd, int64_t at, uint32_t key, uint64_t ino, struct record *record);
 
 #endif

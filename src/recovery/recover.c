@@ -60,7 +60,7 @@ struct places {
 	int64_t at[PLACES]; /* the higher one first; -1: none */
 };
 
-static void look_for_records(int fd, const struct mark *mark, struct recover_facts *facts,
+static int look_for_records(int fd, const struct mark *mark, struct recover_facts *facts,
 			     struct places *places)
 {
 	int64_t begin = recover_begin(mark, facts->this_boot);
@@ -69,16 +69,22 @@ static void look_for_records(int fd, const struct mark *mark, struct recover_fac
 	for (int i = 0; i < PLACES; i++) {
 		int64_t at = record_place(sizes[i]);
 		struct record record;
+		int found;
 
 		places->at[i] = -1;
-		if (at < begin || (i > 0 && at == places->at[0]) ||
-		    !record_read(fd, at, mark->key, mark->ino, &record))
+		if (at < begin || (i > 0 && at == places->at[0]))
+			continue;
+		found = record_read(fd, at, mark->key, mark->ino, &record);
+		if (found < 0)
+			return found;
+		if (!found)
 			continue;
 		places->at[i] = at;
 		if (!facts->has_record || record.end > facts->record.end)
 			facts->record = record;
 		facts->has_record = true;
 	}
+	return 0;
 }
 
 /* The end of the last piece, between the records, of which `end_of` finds one. */
@@ -110,8 +116,10 @@ static int find_facts(int fd, const struct mark *mark, struct recover_facts *fac
 		      struct places *places)
 {
 	int64_t begin = recover_begin(mark, facts->this_boot);
+	int ret = look_for_records(fd, mark, facts, places);
 
-	look_for_records(fd, mark, facts, places);
+	if (ret < 0)
+		return ret;
 	facts->used = last_end(fd, places, begin, facts->size, end_of_bytes);
 	if (facts->used < 0)
 		return (int)facts->used;
