@@ -59,7 +59,7 @@ call_fails() { # NAME COUNT
 			# Whoever is interrupted each time tries for ever.
 			[ "$error${occurrence##*[0-9]}" != EINTR- ] || continue
 			# Without it there may be no recovery.
-			NO_CRASH=${occurrence##*[0-9]}
+			export NO_CRASH=${occurrence##*[0-9]}
 			new_counts
 			managed_day "INJECT_CALL=$name" "INJECT_ERRNO=$error" "INJECT_AT=$occurrence"
 			days=$((days + 1))
