@@ -176,7 +176,10 @@ int mark_remove(int fd)
 int mark_settle(int fd, struct mark *mark, int64_t end, int64_t size)
 {
 	mark->flags = MARK_SETTLED;
-	mark->floor = mark->data_end = mark->size_before = end;
+	mark->floor = mark->data_end = end;
+	/* A record behind the end stays known by it. */
+	if (mark->size_before < end)
+		mark->size_before = end;
 	mark->file_end = size;
 	return mark_write(fd, mark);
 }

@@ -70,15 +70,16 @@ int record_decode(struct record *record, const unsigned char page[static RECORD_
 		return -EINVAL;
 	*record = (struct record){
 		.key = le32toh(stored.key),
-		.open = le64toh(stored.open) & 1,
+		.open = stored.open != 0,
 		.ino = le64toh(stored.ino),
 		.synced_end = (int64_t)le64toh((uint64_t)stored.synced_end),
 		.end = (int64_t)le64toh((uint64_t)stored.end),
 		.nonzero_end = (int64_t)le64toh((uint64_t)stored.nonzero_end),
 	};
 	/* Somebody may have made it up. */
-	if (!record->key || record->synced_end < 0 || record->synced_end > record->end ||
-	    record->nonzero_end < 0 || record->nonzero_end > record->end)
+	if (!record->key || le64toh(stored.open) > 1 || record->synced_end < 0 ||
+	    record->synced_end > record->end || record->nonzero_end < 0 ||
+	    record->nonzero_end > record->end)
 		return -EINVAL;
 	return 0;
 }

@@ -80,6 +80,9 @@ static int look_for_records(int fd, const struct mark *mark, struct recover_fact
 		if (!found)
 			continue;
 		places->at[i] = at;
+		/* Whoever was about to cut has gone by it. */
+		if (mark->flags & MARK_SETTLED)
+			continue;
 		if (!facts->has_record || record.end > facts->record.end)
 			facts->record = record;
 		facts->has_record = true;

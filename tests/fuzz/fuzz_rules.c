@@ -1,30 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Any text is either rules that print and read back the same, or one line of complaint.
- *
- * Under `make check` this mutates a few texts by itself. With libFuzzer:
- *	clang -fsanitize=fuzzer,address,undefined -DWITH_LIBFUZZER -D_GNU_SOURCE= -Isrc \
- *		-DSYSCONFDIR='"/etc"' tests/fuzz/fuzz_rules.c `find src/rules -name "*.c"` -o fuzz_rules
  */
-#include <limits.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#define FUZZ_NAME "rules"
+#include "fuzz.h"
 
 #include "rules/glob.h"
 #include "rules/rules.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition, const char *what)
-{
-	if (!condition) {
-		printf("Bail out! %s\n", what);
-		fflush(stdout);
-		abort();
-	}
-}
 
 static int resolve(void *context, char *buffer, size_t size)
 {
@@ -111,19 +93,19 @@ static const char *const seeds[] = {
 	"**/[]a]*\\**b mode=zero",
 };
 
-static size_t mutate(unsigned int *seed, uint8_t *text, size_t size)
+static size_t fuzz_make(unsigned int *random, uint8_t *text, size_t size)
 {
 	static const char alphabet[] = "*?[]!-\\\"#; \t\r\n/=.0aMk%\x80\xff";
-	const char *source = seeds[(size_t)rand_r(seed) % (sizeof(seeds) / sizeof(seeds[0]))];
+	const char *source = seeds[(size_t)rand_r(random) % (sizeof(seeds) / sizeof(seeds[0]))];
 	size_t length = strlen(source);
 
 	memcpy(text, source, length);
-	for (int changes = rand_r(seed) % 8; changes >= 0 && length; changes--) {
-		size_t at = (size_t)rand_r(seed) % length;
+	for (int changes = rand_r(random) % 8; changes >= 0 && length; changes--) {
+		size_t at = (size_t)rand_r(random) % length;
 
-		switch (rand_r(seed) % 3) {
+		switch (rand_r(random) % 3) {
 		case 0:
-			text[at] = (uint8_t)alphabet[(size_t)rand_r(seed) % sizeof(alphabet)];
+			text[at] = (uint8_t)alphabet[(size_t)rand_r(random) % sizeof(alphabet)];
 			break;
 		case 1:
 			memmove(text + at, text + at + 1, --length - at);
@@ -132,21 +114,9 @@ static size_t mutate(unsigned int *seed, uint8_t *text, size_t size)
 			if (length == size)
 				break;
 			memmove(text + at + 1, text + at, length++ - at);
-			text[at] = (uint8_t)alphabet[(size_t)rand_r(seed) % sizeof(alphabet)];
+			text[at] = (uint8_t)alphabet[(size_t)rand_r(random) % sizeof(alphabet)];
 		}
 	}
 	return length;
-}
-
-int main(int argc, char **argv)
-{
-	long rounds = argc > 1 ? atol(argv[1]) : 100000;
-	unsigned int seed = argc > 2 ? (unsigned int)atol(argv[2]) : 1;
-	uint8_t text[256];
-
-	for (long i = 0; i < rounds; i++)
-		LLVMFuzzerTestOneInput(text, mutate(&seed, text, sizeof(text)));
-	printf("ok 1 - %ld texts are rules or one line of complaint\n1..1\n", rounds);
-	return 0;
 }
 #endif
