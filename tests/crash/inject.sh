@@ -56,10 +56,15 @@ call_fails() { # NAME COUNT
 		turn=$((turn + 1))
 		# shellcheck disable=SC2046 # words
 		for error in $(chosen_errors "$turn" $(errors_of "$name")); do
-			# Whoever is interrupted each time tries for ever.
-			[ "$error${occurrence##*[0-9]}" != EINTR- ] || continue
-			# Without it there may be no recovery.
+			# Interrupted each time, one tries for ever; what is said to be closed for good, is.
+			case $error${occurrence##*[0-9]} in
+			EINTR- | EBADF-) continue ;;
+			esac
+			# Nothing may be recovered then: without rules, nothing is managed.
 			export NO_CRASH=${occurrence##*[0-9]}
+			case $name in
+			calloc | malloc | reallocarray | strdup | vasprintf) NO_CRASH=1 ;;
+			esac
 			new_counts
 			managed_day "INJECT_CALL=$name" "INJECT_ERRNO=$error" "INJECT_AT=$occurrence"
 			days=$((days + 1))
