@@ -246,15 +246,19 @@ int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_
 	return page > (from + PAGE - 1) / PAGE * PAGE ? page : found;
 }
 
-/* Without an extent map: in whole pages. */
-static int64_t page_end(int fd, int64_t from, int64_t to)
+/* Without an extent map: on tmpfs by the folio; all of it where SEEK_DATA doesn't tell either. */
+static int64_t last_data(int fd, int64_t from, int64_t to)
 {
-	int64_t found = last_nonzero(fd, from, to);
+	off_t offset = sys.lseek(fd, 0, SEEK_CUR);
+	bool moved = false;
+	int64_t found;
 
-	if (found <= from)
-		return found;
-	found = (found + PAGE - 1) / PAGE * PAGE;
-	return found < to ? found : to;
+	if (offset < 0)
+		return -errno;
+	found = scan_data(fd, false, from, to, &moved);
+	if (moved && sys.lseek(fd, offset, SEEK_SET) < 0)
+		return -errno;
+	return found;
 }
 
 int64_t tail_block_end(int fd, int64_t from, int64_t to)
@@ -266,7 +270,7 @@ int64_t tail_block_end(int fd, int64_t from, int64_t to)
 		int ret = map_extents(fd, at, to, FIEMAP_FLAG_SYNC, &u);
 
 		if (ret == -EOPNOTSUPP || ret == -ENOTTY)
-			return page_end(fd, from, to);
+			return last_data(fd, from, to);
 		if (ret < 0)
 			return ret;
 		for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {

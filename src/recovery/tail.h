@@ -25,8 +25,8 @@ bool tail_is_provable(int fd, bool readable);
 
 /*
  * The end of the last block in [from, to) that was ever written to, or from; -errno. Where the
- * filesystem has no extent map: of the block with the last byte that isn't zero. Writes out what is in
- * the cache. fd is open for reading.
+ * filesystem has no extent map: of the last data that SEEK_DATA reports, perhaps more than was written.
+ * Writes out what is in the cache, and may move the description's offset for a moment.
  */
 int64_t tail_block_end(int fd, int64_t from, int64_t to);
 
