@@ -48,7 +48,7 @@ int seal_begin(struct claimed *claimed, int64_t floor)
 int seal_mark(struct claimed *claimed, int64_t size, int64_t file_end)
 {
 	struct mark *mark = &claimed->mark;
-	int64_t data_end = atomic_load(&claimed->slot->positions.data_end);
+	int64_t data_end = atomic_load(&claimed->positions.data_end);
 	int64_t synced = atomic_load(&claimed->slot->synced_end);
 	int ret;
 
@@ -82,7 +82,7 @@ int seal_settle(struct claimed *claimed, int64_t end)
 {
 	return claimed->mark.key
 		       ? mark_settle(claimed->fd, &claimed->mark, end,
-				     atomic_load(&claimed->slot->positions.file_end))
+				     atomic_load(&claimed->positions.file_end))
 		       : 0;
 }
 
@@ -99,7 +99,7 @@ void seal_doubt(struct claimed *claimed)
 	if (!claimed->mark.key)
 		return;
 	claimed->mark.flags = MARK_DOUBTED;
-	claimed->mark.data_end = atomic_load(&claimed->slot->positions.data_end);
+	claimed->mark.data_end = atomic_load(&claimed->positions.data_end);
 	if (claimed->mark.data_end > claimed->mark.size_before)
 		claimed->mark.size_before = claimed->mark.data_end;
 	mark_write(claimed->fd, &claimed->mark);
@@ -120,14 +120,14 @@ static int record_is_ours(const struct claimed *claimed, int64_t at)
 static int64_t find_place(const struct claimed *claimed)
 {
 	struct claim_slot *slot = claimed->slot;
-	int64_t at = record_place(atomic_load(&slot->positions.file_end)), used;
+	int64_t at = record_place(atomic_load(&claimed->positions.file_end)), used;
 
 	if (claimed->record_at) {
 		int ours = record_is_ours(claimed, claimed->record_at);
 
 		return ours > 0 ? claimed->record_at : ours < 0 ? ours : -EEXIST;
 	}
-	if (at <= 0 || at < atomic_load(&slot->positions.data_end))
+	if (at <= 0 || at < atomic_load(&claimed->positions.data_end))
 		return -ENOSPC;
 	used = tail_data_end(claimed->fd, claimed->readable, !atomic_load(&slot->robbed), at,
 			     at + RECORD_BYTES);
@@ -149,7 +149,7 @@ int seal_record(struct claimed *claimed, bool open)
 		.open = open,
 		.ino = claimed->mark.ino,
 		.synced_end = atomic_load(&slot->synced_end),
-		.end = atomic_load(&slot->positions.data_end),
+		.end = atomic_load(&claimed->positions.data_end),
 		.nonzero_end = atomic_load(&slot->nonzero_end),
 	};
 	struct stat before, after;

@@ -7,9 +7,11 @@
 #include "claim/spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -42,25 +44,57 @@ void session_close_socket(void)
 		sys.close(session.socket);
 }
 
+/* False: there is no such process any more, and its id may be another's. */
+static bool signal_guardian(int number)
+{
+	char path[64], name[16] = "";
+	const char *slash = strrchr(session.guardian_path, '/');
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)session.guardian);
+	fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	got = syscall(SYS_read, fd, name, sizeof(name));
+	sys.close(fd);
+	/* The kernel keeps 15 bytes of it, and ends them with a newline. */
+	return got > 1 && slash && strncmp(slash + 1, name, (size_t)got - 1) == 0 &&
+	       syscall(SYS_kill, session.guardian, number) == 0;
+}
+
+static bool has_hung_up(void)
+{
+	struct pollfd poll_fd = {.fd = session.socket};
+
+	return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
+}
+
 /*
- * A program that has closed our socket by its number leaves a guardian that settles, then ends. Two
- * must not settle the same file: the later cut could take what a neighbour has appended since.
+ * A guardian that hears no more of us settles, then ends. Two must not settle the same file: the later
+ * cut could take what a neighbour has appended since. The shared memory alone, which the program may
+ * have scribbled over, isn't believed, nor the socket, where the program has closed it by its number.
  */
 static void await_end(const struct claim_shared *shared)
 {
-	for (int ms = 0; shared_guardian_lives(shared); ms++) {
-		uint32_t id = atomic_load(&shared->guardian) & FUTEX_TID_MASK;
+	bool ours = session_socket_is_ours();
 
-		if (!id || (ms > END_PATIENCE_MS && syscall(SYS_kill, (pid_t)id, SIGKILL) < 0))
-			return;
+	if (ours)
+		shutdown(session.socket, SHUT_WR);
+	for (int ms = 0; session.greeted && (shared_guardian_lives(shared) || (ours && !has_hung_up()));
+	     ms++) {
+		if (ms > END_PATIENCE_MS && !signal_guardian(SIGKILL))
+			break;
 		poll(NULL, 0, 1);
 	}
+	session.greeted = false;
+	if (ours)
+		sys.close(session.socket);
 }
 
 /* The guardian is gone, or can't be talked to. */
 void session_lose(void)
 {
-	session_close_socket();
 	await_end(session.shared);
 	session.shared = NULL;
 	session.lost = true;
@@ -93,15 +127,6 @@ static int send_with_fd(int socket, const void *data, size_t bytes, int fd)
 	return sent < 0 ? -errno : 0;
 }
 
-/* A guardian that somebody has stopped holds us up: let it go on, if we may. */
-static void continue_guardian(void)
-{
-	uint32_t id = atomic_load(&session.shared->guardian) & FUTEX_TID_MASK;
-
-	if (id)
-		syscall(SYS_kill, (pid_t)id, SIGCONT);
-}
-
 /* Waits as long as the guardian lives: a settle waits for writes that are under way. */
 static int receive_answer(int socket, int *result)
 {
@@ -114,8 +139,9 @@ static int receive_answer(int socket, int *result)
 
 		if (ready > 0)
 			break;
-		if (ready == 0 && atomic_load(&session.shared->guardian))
-			continue_guardian();
+		/* One that somebody has stopped holds us up: let it go on, if we may. */
+		if (ready == 0)
+			signal_guardian(SIGCONT);
 		else if (ready < 0 && errno != EINTR)
 			return -errno;
 	}
@@ -176,24 +202,25 @@ static int greet(struct claim_shared *shared, int memfd)
 {
 	struct claim_request hello = {.verb = CLAIM_HELLO};
 	struct stat st;
+	int ret;
 
 	if (sys.fstat(session.socket, &st) == 0)
 		session.socket_inode = st.st_ino;
 	session.shared = shared;
-	return session_ask(&hello, memfd);
+	session.greeted = false;
+	ret = session_ask(&hello, memfd);
+	session.greeted = ret == 0;
+	return ret;
 }
 
-int session_start(void)
+static int start(void)
 {
 	struct claim_shared *shared;
 	int pair[2], memfd, ret;
 
-	if (session.failures >= MAX_FAILURES || !session.guardian_path[0])
-		return -ENOENT;
-	if (spawn_would_show()) {
-		session.failures = MAX_FAILURES;
-		return -ECHILD;
-	}
+	/* Without a thread id (seccomp) there are no locks between us. */
+	if (thread_id() >= GUARDIAN_OWNER)
+		return -ENOSYS;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	shared = map_shared(&memfd);
@@ -203,7 +230,8 @@ int session_start(void)
 		return -ENOMEM;
 	}
 	session.socket = fd_out_of_the_way(pair[0]);
-	ret = session.socket < 0 ? session.socket : spawn_hidden(session.guardian_path, pair[1]);
+	ret = session.socket < 0 ? session.socket
+				 : spawn_hidden(session.guardian_path, pair[1], &session.guardian);
 	sys.close(pair[1]);
 	if (ret == 0)
 		ret = greet(shared, memfd);
@@ -213,12 +241,31 @@ int session_start(void)
 	if (ret < 0) {
 		if (session.shared)
 			session_lose();
-		else if (!session.lost)
-			session.failures++;
 		session.lost = false; /* it never held anything */
 		munmap(shared, sizeof(*shared));
-		log_warn("no guardian (%s: %s): files work in mode keep", session.guardian_path,
-			 strerrordesc_np(-ret));
 	}
+	return ret;
+}
+
+int session_start(void)
+{
+	unsigned int failures = session.failures;
+	int ret;
+
+	if (failures >= MAX_FAILURES)
+		return -ENOENT;
+	if (spawn_would_show()) {
+		session.failures = MAX_FAILURES;
+		return -ECHILD;
+	}
+	ret = start();
+	if (ret == 0)
+		return 0;
+	session.failures = failures + 1;
+	if (!session.told)
+		log_warn("no guardian (%s: %s): files work in mode keep; see that it can be started, "
+			 "or write mode=keep",
+			 session.guardian_path, strerrordesc_np(-ret));
+	session.told = true;
 	return ret;
 }

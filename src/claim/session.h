@@ -18,7 +18,10 @@ struct session {
 	struct claim_shared *_Atomic shared; /* NULL: no guardian */
 	int socket;		     /* valid while shared is set */
 	ino_t socket_inode;	     /* of sockfs: never used anew */
+	pid_t guardian;		     /* its id; the shared memory's may be scribbled over */
+	bool greeted;		     /* it has the shared memory, and may hold claims */
 	unsigned int failures;
+	bool told; /* of the first failure: once is enough */
 	_Atomic unsigned int barred;
 	_Atomic unsigned int bars; /* how often there was one */
 	_Atomic bool lost; /* a guardian ended, and claim_guardian_was_lost hasn't told yet */

@@ -69,7 +69,8 @@ static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
 
 	if (from < claimed->uncounted_end)
 		from = claimed->uncounted_end;
-	if (from < uncounted)
+	/* Garbage isn't believed. */
+	if (from < uncounted && uncounted <= atomic_load(&claimed->positions.file_end))
 		from = uncounted;
 	if (from > file_end)
 		return data_end;
@@ -126,64 +127,125 @@ static bool append_is_cleared(const struct claimed *claimed)
 }
 
 /* The record's page isn't the program's: a write that reaches it is one behind file_end. */
-static int64_t behind_record(const struct claimed *claimed, struct filter_positions *positions,
-			     int64_t end)
+static int64_t behind_record(const struct claimed *claimed, int64_t end)
 {
-	int64_t file_end = atomic_load(&positions->file_end);
+	int64_t file_end = atomic_load(&claimed->positions.file_end);
 
 	return claimed->record_at && end > claimed->record_at && end <= file_end ? file_end + 1 : end;
+}
+
+static bool is_possible(const struct claimed *claimed, int64_t data_end)
+{
+	return data_end >= atomic_load(&claimed->positions.data_end) &&
+	       data_end <= atomic_load(&claimed->positions.file_end);
+}
+
+void claimed_note_end(struct claimed *claimed)
+{
+	int64_t data_end = atomic_load(&claimed->slot->positions.data_end);
+
+	if (slot_is_sound(claimed->slot) && is_possible(claimed, data_end))
+		filter_wrote(&claimed->positions, data_end);
+}
+
+/*
+ * Where the program's data ends now, in a file of this size, becomes our own data_end. Of two different
+ * values the larger is no loss. False: garbage; nothing is known but that data ends there or later.
+ */
+static bool find_data_end(struct claimed *claimed, int64_t size)
+{
+	int64_t data_end = atomic_load(&claimed->slot->positions.data_end);
+	int64_t check = ~atomic_load(&claimed->slot->data_end_check);
+
+	/* A nested append isn't kept inside what is allocated. */
+	if (size > atomic_load(&claimed->positions.file_end))
+		atomic_store(&claimed->positions.file_end, size);
+	if (!is_possible(claimed, data_end) || !is_possible(claimed, check))
+		return false;
+	filter_wrote(&claimed->positions, data_end);
+	filter_wrote(&claimed->positions, check);
+	return true;
+}
+
+/* What others may know of it. */
+static void publish(struct claimed *claimed)
+{
+	struct claim_slot *slot = claimed->slot;
+	int64_t data_end = atomic_load(&claimed->positions.data_end);
+
+	atomic_store(&slot->positions.file_end, atomic_load(&claimed->positions.file_end));
+	atomic_store(&slot->positions.data_end, data_end);
+	atomic_store(&slot->data_end_check, ~data_end);
+}
+
+/* Whatever it was before: odd from the one to the other. */
+static void sequence_begin(struct claim_slot *slot)
+{
+	atomic_store(&slot->sequence, (atomic_load(&slot->sequence) + 1) | 1);
+}
+
+static void sequence_end(struct claim_slot *slot)
+{
+	atomic_store(&slot->sequence, (atomic_load(&slot->sequence) | 1) + 1);
+}
+
+void claimed_adopt(struct claimed *claimed)
+{
+	struct stat st;
+
+	filter_disengage(&claimed->positions);
+	if (!slot_is_extended(claimed->slot) || sys.fstat(claimed->fd, &st) < 0)
+		return;
+	atomic_store(&claimed->positions.file_end, st.st_size);
+	atomic_store(&claimed->positions.data_end, 0);
 }
 
 int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t max_end)
 {
 	struct claim_slot *slot = claimed->slot;
-	struct filter_positions positions;
 	struct filter_options options = claimed->options;
-	bool engaged = slot_is_extended(slot);
-	int64_t started = clock_now();
+	bool engaged = claimed_is_extended(claimed);
+	int64_t started = clock_now(), was;
 	struct stat before;
 	bool grown;
 	int ret;
 
 	if (sys.fstat(claimed->fd, &before) < 0)
 		return -errno;
+	if (engaged && !find_data_end(claimed, before.st_size))
+		return -EUCLEAN;
 	if (claimed->piecemeal)
 		options.prealloc_size = 0;
 	atomic_store(&slot->size_before, engaged ? FILTER_UNKNOWN : before.st_size);
-	atomic_fetch_add(&slot->sequence, 1);
-
-	/* Worked on a copy: until the size is what the slot says, nobody may go by the slot. */
-	atomic_init(&positions.data_end, atomic_load(&slot->positions.data_end));
-	atomic_init(&positions.file_end, atomic_load(&slot->positions.file_end));
+	sequence_begin(slot);
 	if (!engaged) {
 		atomic_store(&slot->uncounted_end, 0);
 		atomic_store(&slot->nonzero_end, 0);
 	}
-	ret = engaged ? 0 : filter_engage(&positions, &ops, claimed);
+	ret = engaged ? 0 : filter_engage(&claimed->positions, &ops, claimed);
+	was = atomic_load(&claimed->positions.file_end);
 	if (ret == 0 && !engaged) {
 		set_append(claimed, false);
-		if (!append_is_cleared(claimed))
-			ret = -EPERM; /* an append-only inode (chattr +a) */
+		/* An append-only inode (chattr +a); or the settle couldn't put mtime back (seccomp). */
+		if (!append_is_cleared(claimed) || restore_times(claimed->fd, &before) < 0)
+			ret = -EPERM;
 	}
 	if (ret == 0) {
-		ret = filter_handle_write(&positions, &options, &ops, claimed, offset,
-					  behind_record(claimed, &positions, end), max_end);
+		ret = filter_handle_write(&claimed->positions, &options, &ops, claimed, offset,
+					  behind_record(claimed, end), max_end);
 		if (ret == 0)
 			ret = seal_extended(claimed);
 		restore_times(claimed->fd, &before);
 	}
 	/* A failed extension that couldn't be put back: the slot says so, and the settle tries again. */
-	grown = atomic_load(&positions.file_end) > before.st_size;
+	grown = atomic_load(&claimed->positions.file_end) > before.st_size;
+	/* Not before the size is what the slot says. */
 	if (ret == 0 || engaged || grown) {
-		int64_t was = engaged ? atomic_load(&slot->positions.file_end)
-				      : atomic_load(&positions.data_end);
-
 		atomic_fetch_add(&slot->bytes_extended,
-				 (uint64_t)(atomic_load(&positions.file_end) - was));
-		atomic_store(&slot->positions.file_end, atomic_load(&positions.file_end));
-		if (!engaged)
-			atomic_store(&slot->positions.data_end, atomic_load(&positions.data_end));
+				 (uint64_t)(atomic_load(&claimed->positions.file_end) - was));
+		publish(claimed);
 	} else {
+		filter_disengage(&claimed->positions);
 		set_append(claimed, true);
 		seal_remove(claimed);
 	}
@@ -191,19 +253,24 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 	if (ret == 0)
 		atomic_fetch_add(&slot->extensions, 1);
 	atomic_fetch_add(&slot->extend_ns, (uint64_t)(clock_now() - started));
-	atomic_fetch_add(&slot->sequence, 1);
+	sequence_end(slot);
 	return ret;
 }
 
 int claimed_record(struct claimed *claimed, bool open, int64_t max_end)
 {
-	struct filter_positions *positions = &claimed->slot->positions;
-	int ret = seal_record(claimed, open);
+	struct stat st;
+	int ret;
 
+	if (sys.fstat(claimed->fd, &st) < 0)
+		return -errno;
+	if (!claimed_is_extended(claimed) || !find_data_end(claimed, st.st_size))
+		return -EUCLEAN;
+	ret = seal_record(claimed, open);
 	if (ret != -ENOSPC)
 		return ret;
-	ret = claimed_extend(claimed, atomic_load(&positions->data_end),
-			     atomic_load(&positions->file_end) + 1, max_end);
+	ret = claimed_extend(claimed, atomic_load(&claimed->positions.data_end),
+			     atomic_load(&claimed->positions.file_end) + 1, max_end);
 	return ret < 0 ? ret : seal_record(claimed, open);
 }
 
@@ -218,6 +285,13 @@ static void restore_program_keep(const struct claimed *claimed, int64_t size,
 		sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, size, keep_end - size);
 }
 
+/* Counted for a thread that can't. */
+static void count_written(struct claimed *claimed, int64_t end)
+{
+	filter_wrote(&claimed->positions, end);
+	slot_wrote(claimed->slot, end);
+}
+
 static void count_interrupted(struct claimed *claimed)
 {
 	int64_t done;
@@ -226,7 +300,7 @@ static void count_interrupted(struct claimed *claimed)
 	done = claimed->write_offset < claimed->write_end ? claimed->write_offset
 							  : claimed->write_end;
 	if (done > claimed->write_start)
-		filter_wrote(&claimed->slot->positions, done);
+		count_written(claimed, done);
 }
 
 static int prove_and_cut(struct claimed *claimed, int64_t *covered)
@@ -236,7 +310,7 @@ static int prove_and_cut(struct claimed *claimed, int64_t *covered)
 
 	*covered = 0;
 	for (;;) {
-		ret = filter_settle(&claimed->slot->positions, &ops, claimed, &more);
+		ret = filter_settle(&claimed->positions, &ops, claimed, &more);
 		*covered += more;
 		if (ret != -ECANCELED)
 			return ret;
@@ -274,6 +348,8 @@ static int try_to_cut(struct claimed *claimed, struct stat *before, bool *looked
 			ret = -errno;
 			continue;
 		}
+		if (!*looked && !find_data_end(claimed, before->st_size))
+			return -EUCLEAN;
 		*looked = true;
 		ret = prove_and_cut(claimed, &more);
 		*covered += more;
@@ -291,16 +367,17 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 	bool looked;
 	int ret;
 
-	if (!slot_is_extended(slot))
+	if (!claimed_is_extended(claimed))
 		return 0;
-	atomic_fetch_add(&slot->sequence, 1);
+	sequence_begin(slot);
 	claimed->settling = true;
 	ret = try_to_cut(claimed, &before, &looked, &covered);
 	claimed->settling = false;
 	if (looked) {
-		atomic_fetch_add(&slot->bytes_cut,
-				 (uint64_t)(before.st_size - atomic_load(&slot->positions.data_end)));
-		restore_program_keep(claimed, atomic_load(&slot->positions.data_end), &before);
+		int64_t data_end = atomic_load(&claimed->positions.data_end);
+
+		atomic_fetch_add(&slot->bytes_cut, (uint64_t)(before.st_size - data_end));
+		restore_program_keep(claimed, data_end, &before);
 		restore_mode(claimed->fd, &before);
 		restore_times(claimed->fd, &before);
 	}
@@ -317,21 +394,24 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 	atomic_fetch_add(&slot->settles, 1);
 	atomic_store(&slot->settled_at, clock_now());
 	atomic_store(&slot->reason, reason);
+	filter_disengage(&claimed->positions);
 	filter_disengage(&slot->positions);
-	atomic_fetch_add(&slot->sequence, 1);
+	sequence_end(slot);
 	return ret;
 }
 
 void claimed_abandon(struct claimed *claimed)
 {
-	atomic_fetch_add(&claimed->slot->sequence, 1);
+	sequence_begin(claimed->slot);
+	claimed_note_end(claimed);
 	claimed->uncounted_end = claimed->write_end = 0;
 	/* Nothing was cut. */
 	atomic_store(&claimed->slot->robbed_end, INT64_MAX);
 	seal_doubt(claimed);
 	set_append(claimed, true);
+	filter_disengage(&claimed->positions);
 	filter_disengage(&claimed->slot->positions);
-	atomic_fetch_add(&claimed->slot->sequence, 1);
+	sequence_end(claimed->slot);
 }
 
 /*
@@ -346,7 +426,12 @@ void claimed_catch_up(struct claimed *claimed)
 	int64_t start = atomic_load(&slot->intent_start);
 	int64_t end = atomic_load(&slot->intent_end);
 	int64_t done = start;
+	struct stat st;
 
+	/* Nobody announces what isn't allocated. */
+	if (start < 0 || end < start || sys.fstat(claimed->fd, &st) < 0 ||
+	    (end > st.st_size && end > atomic_load(&claimed->positions.file_end)))
+		return;
 	switch (atomic_load(&slot->intent)) {
 	case INTENT_AT_POSITION:
 		claimed->write_start = start;
@@ -364,5 +449,5 @@ void claimed_catch_up(struct claimed *claimed)
 	}
 	atomic_store(&slot->intent, INTENT_NONE);
 	if (done > start)
-		filter_wrote(&slot->positions, done);
+		count_written(claimed, done);
 }

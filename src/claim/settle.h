@@ -19,6 +19,11 @@ struct claimed {
 	uint32_t min_free; /* percent */
 	struct filter_options options;
 	struct claim_slot *slot;
+	/*
+	 * Our own, by which we cut; unknown: not extended. data_end is where the program's data ended at
+	 * the last look: a slot that says less, or more than the file is long, is scribbled over.
+	 */
+	struct filter_positions positions;
 	/* Valid while extended; key 0: the filesystem takes none, and needs none. */
 	struct mark mark;
 	int64_t record_at; /* 0: there is no record */
@@ -28,6 +33,20 @@ struct claimed {
 	int64_t write_start, write_end; /* of a write at the description's offset, */
 	off_t write_offset;		/* which was this */
 };
+
+static inline bool claimed_is_extended(const struct claimed *claimed)
+{
+	return atomic_load(&claimed->positions.data_end) >= 0;
+}
+
+/*
+ * The guardian has ended, and what it knew is lost: its slot has to do. With the slot's lock held, or
+ * before it is taken over.
+ */
+void claimed_adopt(struct claimed *claimed);
+
+/* Moves our own data_end to the slot's, if that can be true. Without the lock. */
+void claimed_note_end(struct claimed *claimed);
 
 /*
  * With the slot's lock held and the claim certain. The file gets extended for a write of
@@ -43,7 +62,8 @@ int claimed_record(struct claimed *claimed, bool open, int64_t max_end);
 
 /*
  * With the slot's lock held: the file becomes an ordinary one again, with the size, mtime and flags
- * that the program knows. 0, or -errno when the tail could not be cut (it stays; nothing is lost).
+ * that the program knows. 0, or -errno when the tail could not be cut (it stays; nothing is lost):
+ * -EUCLEAN: somebody has scribbled over the slot, where the data ends isn't known.
  */
 int claimed_settle(struct claimed *claimed, enum settle_reason reason);
 

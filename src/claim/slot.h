@@ -51,6 +51,12 @@ struct claim_slot {
 	struct filter_positions positions;
 
 	/*
+	 * ~data_end, written after it: a program that scribbles over its memory doesn't hit both. Behind it
+	 * by a write in a thread that was killed in between.
+	 */
+	_Atomic int64_t data_end_check;
+
+	/*
 	 * Threads that the lock was taken from and that don't know it yet: what they were about to
 	 * write comes outside of every lock. Until they know, the file stays an ordinary one.
 	 * robbed_end: the settle since then may have cut what they have written behind it.
@@ -137,6 +143,26 @@ static inline int64_t slot_room_end(struct claim_slot *slot)
 	int64_t record_at = atomic_load_explicit(&slot->record_at, memory_order_acquire);
 
 	return record_at ? record_at : atomic_load(&slot->positions.file_end);
+}
+
+/* After a write that left bytes up to end. */
+static inline void slot_wrote(struct claim_slot *slot, int64_t end)
+{
+	int64_t data_end;
+
+	filter_wrote(&slot->positions, end);
+	/* A signal handler may write in between. */
+	do {
+		data_end = atomic_load_explicit(&slot->positions.data_end, memory_order_relaxed);
+		atomic_store_explicit(&slot->data_end_check, ~data_end, memory_order_release);
+	} while (data_end !=
+		 atomic_load_explicit(&slot->positions.data_end, memory_order_relaxed));
+}
+
+static inline bool slot_is_sound(const struct claim_slot *slot)
+{
+	return atomic_load_explicit(&slot->positions.data_end, memory_order_relaxed) ==
+	       ~atomic_load_explicit(&slot->data_end_check, memory_order_relaxed);
 }
 
 /* The guardian lives; without one (the slot of a file that isn't claimed) there is none to die. */

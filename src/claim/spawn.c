@@ -29,6 +29,7 @@ struct launch {
 	const char *path;
 	int fd;
 	char *inner_stack_top;
+	volatile pid_t pid;
 	volatile int error;
 };
 
@@ -42,14 +43,14 @@ NEVER_RETURNS static int run_guardian(void *argument)
 	char *const argv[] = {(char *)launch->path, NULL};
 	char *const environment[] = {NULL};
 
-	if (launch->fd == GUARDIAN_SOCKET)
-		sys.syscall(SYS_fcntl, GUARDIAN_SOCKET, F_SETFD, 0);
-	else
-		sys.syscall(SYS_dup3, launch->fd, GUARDIAN_SOCKET, 0);
-	sys.syscall(SYS_close_range, GUARDIAN_SOCKET + 1, ~0U, 0);
-	sys.syscall(SYS_setsid);
-	sys.syscall(SYS_chdir, "/");
-	sys.syscall(SYS_execve, launch->path, argv, environment);
+	if ((launch->fd == GUARDIAN_SOCKET
+		     ? sys.syscall(SYS_fcntl, GUARDIAN_SOCKET, F_SETFD, 0)
+		     : sys.syscall(SYS_dup3, launch->fd, GUARDIAN_SOCKET, 0)) >= 0) {
+		sys.syscall(SYS_close_range, GUARDIAN_SOCKET + 1, ~0U, 0);
+		sys.syscall(SYS_setsid);
+		sys.syscall(SYS_chdir, "/");
+		sys.syscall(SYS_execve, launch->path, argv, environment);
+	}
 	launch->error = errno;
 	sys.syscall(SYS_exit_group, 127);
 	return 0;
@@ -59,13 +60,14 @@ NEVER_RETURNS static int run_intermediate(void *argument)
 {
 	struct launch *launch = argument;
 
-	if (sys.clone(run_guardian, launch->inner_stack_top, CLONE_VM | CLONE_VFORK, launch) < 0)
+	launch->pid = sys.clone(run_guardian, launch->inner_stack_top, CLONE_VM | CLONE_VFORK, launch);
+	if (launch->pid < 0)
 		launch->error = errno;
 	sys.syscall(SYS_exit_group, 0);
 	return 0;
 }
 
-int spawn_hidden(const char *path, int fd)
+int spawn_hidden(const char *path, int fd, pid_t *spawned)
 {
 	struct launch launch = {.path = path, .fd = fd};
 	char *stack = mmap(NULL, 2 * STACK_BYTES, PROT_READ | PROT_WRITE,
@@ -84,6 +86,7 @@ int spawn_hidden(const char *path, int fd)
 		while (sys.syscall(SYS_wait4, pid, NULL, __WCLONE, NULL) < 0 && errno == EINTR)
 			;
 	munmap(stack, 2 * STACK_BYTES);
+	*spawned = launch.pid;
 	return -launch.error;
 }
 

@@ -3,12 +3,13 @@
 #define CLAIM_SPAWN_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * Starts the program at path with fd as its GUARDIAN_SOCKET and nothing else open, so that neither
- * wait(2) nor SIGCHLD ever tell the caller of it. 0 or -errno (of execve too).
+ * wait(2) nor SIGCHLD ever tell the caller of it; *spawned is its id. 0 or -errno (of execve too).
  */
-int spawn_hidden(const char *path, int fd);
+int spawn_hidden(const char *path, int fd, pid_t *spawned);
 
 /*
  * Would a child of a child of ours be seen by this process after all? It is adopted by the nearest

@@ -354,6 +354,7 @@ void files_settle_lost(struct description *description, int fd)
 
 	if (slot == &slot_none || claim_slot_is_current(slot))
 		return;
+	claimed_adopt(&claimed);
 	atomic_store(&slot->wanted, 0);
 	locked = !owner_take_over(&slot->lock, GUARDIAN_OWNER, thread_id(), false);
 	if (locked && !slot_lock(slot, &hold)) {
@@ -371,6 +372,8 @@ void files_settle_lost(struct description *description, int fd)
 		if (size >= 0) {
 			atomic_store(&slot->positions.file_end, size);
 			atomic_store(&slot->positions.data_end, size);
+			atomic_store(&slot->data_end_check, ~size);
+			claimed_adopt(&claimed);
 		}
 		atomic_fetch_add(&slot->sequence, 1);
 	}

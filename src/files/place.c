@@ -95,7 +95,7 @@ static enum verdict judge(struct description *description, struct claim_slot *sl
 {
 	int ret;
 
-	if (transfer->apart || atomic_load(&slot->uncounted_end))
+	if (transfer->apart || atomic_load(&slot->uncounted_end) || !slot_is_sound(slot))
 		return APART;
 	ret = find_place(description, slot, transfer, place);
 	if (ret < 0)

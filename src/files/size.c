@@ -255,12 +255,15 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 	struct owner_hold hold;
 	struct rlimit limit;
 	int64_t end;
+	int saved_errno = errno;
 
 	if (offset < 0 || bytes <= 0 || __builtin_add_overflow(offset, bytes, &end))
 		return false;
 	/* Past the limit it fails only where the file has to grow. */
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)end)
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur < (rlim_t)end) {
+		errno = saved_errno;
 		return false;
+	}
 	if (!slot_lock(slot, &hold))
 		return false;
 	if (slot_is_extended(slot) && end > slot_room_end(slot)) {
@@ -279,7 +282,7 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 	*result = call(fd, mode, offset, bytes);
 	if (*result == 0 && !(mode & FALLOC_FL_KEEP_SIZE)) {
 		seal_note_zeroes(slot, offset, end);
-		filter_wrote(&slot->positions, end);
+		slot_wrote(slot, end);
 		description->at_end = false;
 	}
 	if (*result == 0 && (mode & FALLOC_FL_KEEP_SIZE) &&

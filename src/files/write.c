@@ -70,7 +70,7 @@ static void note_late(struct claim_slot *slot, const struct transfer *transfer, 
 		return;
 	locked = slot_lock(slot, &hold);
 	seal_note_write(slot, transfer, transfer->offset, written);
-	filter_wrote(&slot->positions, end);
+	slot_wrote(slot, end);
 	if (locked)
 		slot_unlock(slot, &hold);
 }
@@ -117,7 +117,7 @@ static ssize_t write_nested(struct description *description, struct claim_slot *
 		end = transfer->at_offset ? transfer->offset + written
 					  : sys.lseek(transfer->fd, 0, SEEK_CUR);
 		seal_note_write(slot, transfer, end - written, written);
-		filter_wrote(&slot->positions, end);
+		slot_wrote(slot, end);
 		atomic_store(&description->nested, true);
 		if (atomic_load(&slot->intent) == INTENT_NONE)
 			atomic_store(&description->outrun, true);
@@ -157,7 +157,7 @@ static void note_written(struct description *description, struct claim_slot *slo
 		}
 		seal_note_write(slot, transfer, place->start, written);
 		if (end > atomic_load(&slot->positions.data_end)) {
-			filter_wrote(&slot->positions, end);
+			slot_wrote(slot, end);
 			atomic_fetch_add_explicit(&description->appends, 1, memory_order_relaxed);
 			atomic_fetch_add_explicit(&description->bytes_appended, (uint64_t)written,
 						  memory_order_relaxed);

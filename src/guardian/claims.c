@@ -195,11 +195,17 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	struct claimed *claimed;
 	int ret;
 
-	if (request->slot >= CLAIM_SLOTS || claims[request->slot].claimed.slot) {
+	if (request->slot >= CLAIM_SLOTS) {
 		close(fd);
 		return -EINVAL;
 	}
 	claim = &claims[request->slot];
+	if (claim->claimed.slot) {
+		/* Scribbled over: the library takes it for an ordinary file. */
+		close(fd);
+		settle(guardian, claim, SETTLED_ASKED);
+		return -EAGAIN;
+	}
 	claimed = &claim->claimed;
 	ret = prepare(claim, request, fd);
 	if (ret < 0) {
@@ -213,6 +219,7 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	claimed->min_free = request->min_free;
 	claimed->options = request->options;
 	claimed->uncounted_end = claimed->write_end = 0;
+	filter_disengage(&claimed->positions);
 	ret = seal_begin(claimed, request->floor);
 	claim->idle = request->idle;
 	atomic_store(&claimed->slot->program_keep_end, request->keep_end);
@@ -229,7 +236,7 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 			      : claimed_extend(claimed, request->offset, request->end,
 					       request->max_end);
 	owner_unlock_slot(claimed);
-	if (ret < 0 && slot_is_extended(claimed->slot))
+	if (ret < 0 && claimed_is_extended(claimed))
 		settle(guardian, claim, SETTLED_FAILED);
 	else if (ret < 0)
 		let_go(claim);
@@ -291,6 +298,7 @@ static bool is_idle(struct claim *claim, int64_t now)
 {
 	int64_t data_end = atomic_load(&claim->claimed.slot->positions.data_end);
 
+	claimed_note_end(&claim->claimed);
 	if (data_end != claim->seen_data_end) {
 		claim->seen_data_end = data_end;
 		claim->unmoved_since = now;

@@ -22,6 +22,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define MOST_DESCRIPTORS 1048576 /* /proc/sys/fs/nr_open's default */
+
 static struct guardian guardian;
 static int pidfd = -1;
 
@@ -93,7 +95,8 @@ static int open_signals(void)
 		signal(i, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
 	sigfillset(&set);
-	sigprocmask(SIG_SETMASK, &set, NULL);
+	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
+		return -1;
 	signal(CHALLENGE_OVERFLOW, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, CHALLENGE_SIGNAL);
@@ -123,16 +126,32 @@ static int answer(int result)
 	return send(GUARDIAN_SOCKET, &message, sizeof(message), MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* As the library makes them: by anything else no claim may be harmed. */
+static bool is_sane(const struct claim_request *request)
+{
+	return request->offset >= 0 && request->end >= request->offset && request->max_end >= 0 &&
+	       request->idle >= 0 && request->min_free <= 100 &&
+	       request->options.prealloc_size >= 0 && request->options.prealloc_align > 0 &&
+	       request->options.prealloc_align % FILTER_SECTOR == 0;
+}
+
 static int obey(const struct claim_request *request, int fd)
 {
 	switch (request->verb) {
 	case CLAIM_HELLO:
 		return fd >= 0 && !guardian.shared ? begin(fd) : -EINVAL;
 	case CLAIM_TAKE:
-		return fd >= 0 ? claims_take(&guardian, request, fd) : -EMFILE;
+		if (fd >= 0 && guardian.shared && is_sane(request))
+			return claims_take(&guardian, request, fd);
+		if (fd >= 0)
+			close(fd);
+		return fd >= 0 ? -ERANGE : -EMFILE;
 	case CLAIM_EXTEND:
 	case CLAIM_RECORD:
-		return claims_change(&guardian, request);
+		if (is_sane(request))
+			return claims_change(&guardian, request);
+		claims_settle(&guardian, request->slot, SETTLED_FAILED);
+		return -ERANGE;
 	case CLAIM_SETTLE:
 		claims_settle(&guardian, request->slot, SETTLED_ASKED);
 		return 0;
@@ -199,6 +218,21 @@ static void watch(int signals)
 	}
 }
 
+/* What of the program's came through exec; its pipes and ports would stay open with us. */
+static void close_others(void)
+{
+	struct rlimit limit;
+	int end = MOST_DESCRIPTORS;
+
+	/* Linux 5.9, and not behind every seccomp filter. */
+	if (syscall(SYS_close_range, GUARDIAN_SOCKET + 1, ~0U, 0) == 0)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < MOST_DESCRIPTORS)
+		end = (int)limit.rlim_cur;
+	for (int fd = GUARDIAN_SOCKET + 1; fd < end; fd++)
+		close(fd);
+}
+
 int main(void)
 {
 	struct ucred peer;
@@ -206,16 +240,21 @@ int main(void)
 	int signals;
 
 	if (getsockopt(GUARDIAN_SOCKET, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) {
-		fputs("preallocate-guardian: is started by libpreallocate.so alone\n", stderr);
+		/* The library tells of what else there may be. */
+		if (errno == EBADF || errno == ENOTSOCK)
+			fputs("preallocate-guardian: is started by libpreallocate.so alone\n",
+			      stderr);
 		return 125;
 	}
-	syscall(SYS_close_range, GUARDIAN_SOCKET + 1, ~0U, 0);
+	close_others();
 	for (int fd = 0; fd < GUARDIAN_SOCKET; fd++)
 		close(fd);
 	for (int fd = 0; fd < GUARDIAN_SOCKET; fd++)
 		if (open("/dev/null", O_RDWR) != fd)
 			break;
 	signals = open_signals();
+	if (signals < 0)
+		return 125; /* challenges wouldn't be heard */
 	raise_limits();
 	guardian.program.pid = peer.pid;
 	guardian.lease_break_ns = lease_break_time();

@@ -22,6 +22,12 @@
 #define HANDLER_PATIENCE (100 * NS_PER_MS)
 
 /*
+ * How long one may run. What it writes is safe all the same (settle.h, claimed_catch_up): this one
+ * computes in a handler, or doesn't know that it has the lock, since somebody has scribbled over it.
+ */
+#define RUNNING_PATIENCE (10 * NS_PER_S)
+
+/*
  * A thread that is in one of the states, or gone. proc_pid_stat(5): T stopped, t traced to a halt,
  * Z and X dead, S asleep, D inside a write to disk and not to be interrupted. The state follows
  * the last closing bracket (a thread's name may hold brackets).
@@ -46,6 +52,13 @@ static bool thread_stands_still(pid_t pid, uint32_t thread, const char *states)
 	return state && state[1] == ' ' && strchr(states, state[2]);
 }
 
+static const char *states_after(int64_t waited)
+{
+	return waited > RUNNING_PATIENCE   ? "TtZXxSR"
+	       : waited > HANDLER_PATIENCE ? "TtZXxS"
+					   : "TtZXx";
+}
+
 static void announce(struct claim_slot *slot, uint32_t wanted)
 {
 	atomic_store(&slot->wanted, wanted);
@@ -58,8 +71,12 @@ void owner_lock_slot(struct claimed *claimed, const struct program *program)
 	struct claim_slot *slot = claimed->slot;
 	int64_t since = 0;
 
-	if (owner_trylock(&slot->lock, GUARDIAN_OWNER))
+	if (owner_trylock(&slot->lock, GUARDIAN_OWNER)) {
+		/* Nobody else sets it. */
+		if (atomic_load(&slot->wanted))
+			announce(slot, 0);
 		return;
+	}
 	announce(slot, 1);
 	while (!owner_trylock(&slot->lock, GUARDIAN_OWNER)) {
 		uint32_t owner = owner_of(&slot->lock);
@@ -73,8 +90,7 @@ void owner_lock_slot(struct claimed *claimed, const struct program *program)
 			still = true;
 		else if (clock_now() - since > PATIENCE)
 			still = thread_stands_still(program->pid, owner,
-						    clock_now() - since > HANDLER_PATIENCE
-							    ? "TtZXxS" : "TtZXx");
+						    states_after(clock_now() - since));
 		if (owner_take_over(&slot->lock, owner, GUARDIAN_OWNER, !still)) {
 			atomic_fetch_add(&slot->robbed, 1);
 			claimed_catch_up(claimed);

@@ -3,11 +3,13 @@
 
 #include "base/sys.h"
 
-void restore_times(int fd, const struct stat *before)
+#include <errno.h>
+
+int restore_times(int fd, const struct stat *before)
 {
 	struct timespec times[2] = {before->st_atim, before->st_mtim};
 
-	sys.futimens(fd, times);
+	return sys.futimens(fd, times) < 0 ? -errno : 0;
 }
 
 void restore_mode(int fd, const struct stat *before)

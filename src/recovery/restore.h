@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 /* Our own changes of the size, and the proof's reads, leave no trace (but ctime can't be set back). */
-void restore_times(int fd, const struct stat *before);
+int restore_times(int fd, const struct stat *before);
 
 /*
  * ftruncate(2) strips set-user-ID and set-group-ID where the caller has no CAP_FSETID. What the

@@ -107,6 +107,7 @@ static void take(const char *name, struct claim_slot *slot, int fd)
 		atomic_fetch_add(&slot->sequence, 1);
 		atomic_store(&slot->positions.file_end, size + 65536);
 		atomic_store(&slot->positions.data_end, size);
+		atomic_store(&slot->data_end_check, ~size);
 		atomic_fetch_add(&slot->sequence, 1);
 		answer(0);
 	}

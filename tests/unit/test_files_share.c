@@ -314,6 +314,7 @@ static void found_changed(ssize_t (*verb)(void), bool replaced, ssize_t wanted)
 	filter_disengage(&waiter.slot.positions);
 	atomic_store(&waiter.slot.positions.file_end, 4096);
 	atomic_store(&waiter.slot.positions.data_end, 10);
+	atomic_store(&waiter.slot.data_end_check, ~INT64_C(10));
 	atomic_store(&waiter.description->slot, &waiter.slot);
 	description_publish(waiter.description);
 	assert_true(table_exchange(waiter.fd, waiter.description, &was));

@@ -73,6 +73,7 @@ static void file_new(struct file *file, int flags)
 		.options = {STEP, MIB},
 		.slot = &file->slot,
 	};
+	filter_disengage(&file->claimed.positions);
 }
 
 static void file_delete(struct file *file)
@@ -92,7 +93,7 @@ static void append(struct file *file, int64_t count)
 		assert_int_equal(pwrite(file->second, &byte, 1, file->data_end), 1);
 		file->data_end++;
 	}
-	filter_wrote(&file->slot.positions, file->data_end);
+	slot_wrote(&file->slot, file->data_end);
 }
 
 static void remember_mtime(struct file *file)
