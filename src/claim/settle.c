@@ -110,15 +110,16 @@ static const struct file_ops ops = {
 	.headroom = op_headroom,
 };
 
+/* Again, if it fails once: without O_APPEND the program would write over what others append. */
 static void set_append(const struct claimed *claimed, bool on)
 {
-	int flags;
+	for (int tries = 0; claimed->append && tries < MOST_TRIES; tries++) {
+		int flags = sys.fcntl(claimed->fd, F_GETFL);
 
-	if (!claimed->append)
-		return;
-	flags = sys.fcntl(claimed->fd, F_GETFL);
-	if (flags >= 0)
-		sys.fcntl(claimed->fd, F_SETFL, on ? flags | O_APPEND : flags & ~O_APPEND);
+		if (flags >= 0 && sys.fcntl(claimed->fd, F_SETFL,
+					    on ? flags | O_APPEND : flags & ~O_APPEND) == 0)
+			break;
+	}
 }
 
 static bool append_is_cleared(const struct claimed *claimed)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define MAGIC UINT16_C(0x6170)
+#define MOST_TRIES 3
 
 /* The names of the fields say what stands there; all little endian. */
 struct stored {
@@ -168,9 +169,14 @@ int mark_read(int fd, struct mark *mark)
 	return size < 0 ? -errno : mark_decode(mark, bytes, size);
 }
 
+/* Again, if it fails once: nobody would look after it until the next crash. */
 int mark_remove(int fd)
 {
-	return sys.fremovexattr(fd, MARK_NAME) < 0 ? -errno : 0;
+	int ret = -EAGAIN;
+
+	for (int tries = 0; ret < 0 && ret != -ENODATA && tries < MOST_TRIES; tries++)
+		ret = sys.fremovexattr(fd, MARK_NAME) < 0 ? -errno : 0;
+	return ret;
 }
 
 int mark_settle(int fd, struct mark *mark, int64_t end, int64_t size)

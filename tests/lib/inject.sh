@@ -67,8 +67,9 @@ day() {
 		timeout -k 5 60 env "$@" "$JOB"
 		echo "exit status $?"
 	) </dev/null 9<&- >"$where.out" 2>"$where.err"
-	# What the library and its guardian have to say about it, they may.
-	grep -vE "^(preallocate(-guardian)?|$TREE/[a-z-]*): " "$where.err" >>"$where.out" || :
+	# What the library, its guardian and that one's dynamic linker have to say about it, they may.
+	grep -vE "^(preallocate(-guardian)?|$TREE/[a-z-]*): |^cannot allocate TLS data" \
+		"$where.err" >>"$where.out" || :
 }
 
 managed_day() {
