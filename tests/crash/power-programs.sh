@@ -7,6 +7,9 @@
 #
 # PREALLOCATE_TEST_ROUNDS: power losses on each filesystem, in each of two ways (1).
 
+# For lib/power.sh.
+[ -n "${PREALLOCATE_TEST_NAMESPACE:-}" ] || ! unshare --mount true 2>/dev/null ||
+	PREALLOCATE_TEST_NAMESPACE=1 exec unshare --mount bash "$0"
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"

@@ -7,6 +7,9 @@
 # PREALLOCATE_TEST_ROUNDS: power losses on each filesystem (4; 200 for a full run), each under five
 # kinds of writers.
 
+# For lib/power.sh.
+[ -n "${PREALLOCATE_TEST_NAMESPACE:-}" ] || ! unshare --mount true 2>/dev/null ||
+	PREALLOCATE_TEST_NAMESPACE=1 exec unshare --mount bash "$0"
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"
@@ -157,7 +160,8 @@ for filesystem in ${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs btrfs}; do
 done
 diag "$losses power losses, $cut_by_recovery files cut by recovery; the files then:"
 diag "$(cut -d' ' -f1,3 "$SCRATCH/totals" | sort | uniq -c)"
-diag 'not exact, the first 30:'
-diag "$(grep -Ev '^[^ ]+ [^ ]+ (unsynced-)?(exact|absent) ' "$SCRATCH/totals" | head -n 30)"
+not_exact=$(grep -Ev '^[^ ]+ [^ ]+ (unsynced-hollow|(unsynced-)?(exact|absent))' "$SCRATCH/totals")
+[ -z "$not_exact" ] || diag "not exact, the first 20 of them:
+$(head -n 20 <<<"$not_exact")"
 library_left_out || check 'files were longer than their data' test $cut_by_recovery -ge $losses
 done_testing

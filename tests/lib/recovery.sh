@@ -3,14 +3,14 @@
 #
 # What comes after a crash, to be sourced after run.sh.
 #
-#	$RECOVERIES		the ways of recovery
+#	$RECOVERIES		the ways of recovery (PREALLOCATE_TEST_RECOVERIES)
 #	recover HOW DIRECTORY FILE...	of these files, which match *.data*, and of all in DIRECTORY
 #				where HOW is the command's
 #	marked FILE...		prints the files that still have a mark
 #	has_appended ACK...	something is acknowledged in each
 #	is_longer ACK FILE...	all of them together are longer than what is acknowledged
 
-RECOVERIES=(command library interrupted reader twice)
+read -ra RECOVERIES <<<"${PREALLOCATE_TEST_RECOVERIES:-command library interrupted reader twice}"
 
 recover() {
 	local how=$1 directory=$2 prefix file i
