@@ -163,9 +163,9 @@ int claim_settle(struct claim_slot *slot)
 	return ret;
 }
 
-static void ask_all(enum claim_verb verb)
+static void ask_all(enum claim_verb verb, uint32_t flags)
 {
-	struct claim_request request = {.verb = verb};
+	struct claim_request request = {.verb = verb, .flags = flags};
 
 	if (session.shared)
 		session_ask(&request, -1);
@@ -177,14 +177,24 @@ void claim_bar_new(void)
 	atomic_fetch_add(&session.bars, 1);
 }
 
-void claim_bar(void)
+static void bar(uint32_t flags)
 {
 	struct question question;
 
 	claim_bar_new();
 	question_begin(&question);
-	ask_all(CLAIM_SETTLE_ALL);
+	ask_all(CLAIM_SETTLE_ALL, flags);
 	question_end(&question);
+}
+
+void claim_bar(void)
+{
+	bar(0);
+}
+
+void claim_bar_to_sync(void)
+{
+	bar(CLAIM_SYNCING);
 }
 
 bool claim_is_barred(void)
@@ -212,7 +222,7 @@ void claim_leave(void)
 
 	question_begin(&question);
 	if (session.shared) {
-		ask_all(CLAIM_LEAVE);
+		ask_all(CLAIM_LEAVE, 0);
 		/* Not lost: it was sent away. */
 		if (session.shared) {
 			session_close_socket();
@@ -282,7 +292,7 @@ void claim_move_socket(int fd)
 			session.socket = moved;
 			sys.close(fd);
 		} else {
-			ask_all(CLAIM_LEAVE);
+			ask_all(CLAIM_LEAVE, 0);
 			if (session.shared)
 				session_lose();
 			session.lost = false;

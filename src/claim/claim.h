@@ -46,6 +46,7 @@ bool claim_slot_is_current(const struct claim_slot *slot);
  * share a description. Nests.
  */
 void claim_bar(void);
+void claim_bar_to_sync(void);
 void claim_unbar(void);
 /* The same where nothing is extended yet: no lock, no system call. */
 void claim_bar_new(void);

@@ -93,6 +93,7 @@ struct description {
 
 	/* There when it was opened, or synced since; how many sync(2) that takes account of. */
 	_Atomic int64_t synced_end;
+	_Atomic bool synced; /* by a call for this file, since it was opened */
 	_Atomic unsigned int all_synced_seen;
 
 	/* A KEEP_SIZE allocation of the program's own ends here; ours goes, theirs stays. 0: none. */

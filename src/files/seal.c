@@ -94,9 +94,10 @@ static void note_synchronous(struct description *description, struct claim_slot 
 	int64_t data_end = atomic_load(&slot->positions.data_end);
 	int saved_errno = errno;
 
+	/* Settled since: in place of the record there is a cut, which may not be on the disk. */
 	if (data_end < 0)
-		return;
-	if (description->synchronous)
+		sys.fdatasync(transfer->fd);
+	else if (description->synchronous)
 		seal_note_synced(description, data_end);
 	else if (was_recorded && sys.fdatasync(transfer->fd) == 0)
 		seal_note_synced(description, data_end);
@@ -148,6 +149,13 @@ int64_t seal_before_sync(struct description *description, int fd)
 	return end;
 }
 
+uint64_t seal_changes(struct description *description)
+{
+	const struct claim_slot *slot = atomic_load(&description->slot);
+
+	return atomic_load(&slot->settles) + atomic_load(&slot->extensions);
+}
+
 static void raise_to(_Atomic int64_t *position, int64_t end)
 {
 	int64_t seen = atomic_load(position);
@@ -161,6 +169,8 @@ void seal_note_synced(struct description *description, int64_t end)
 	struct claim_slot *slot = atomic_load(&description->slot);
 
 	raise_to(&description->synced_end, end);
+	if (!atomic_load_explicit(&description->synced, memory_order_relaxed))
+		atomic_store(&description->synced, true);
 	if (!slot_is_extended(slot))
 		return;
 	raise_to(&slot->synced_end, end);

@@ -35,6 +35,8 @@ void seal_after_append(struct description *description, struct claim_slot *slot,
 int64_t seal_before_sync(struct description *description, int fd);
 
 /* After a sync that has succeeded. */
+/* Another number whenever the real size has been changed by us. */
+uint64_t seal_changes(struct description *description);
 void seal_note_synced(struct description *description, int64_t end);
 void seal_note_all_synced(void);
 

@@ -9,17 +9,27 @@
 #include <errno.h>
 #include <pthread.h>
 
+#define MOST_TRIES 4
+
 int files_sync(int fd, int (*call)(int fd))
 {
 	struct description *description;
-	int64_t end;
-	int cancel, result, saved_errno;
+	int64_t end = 0;
+	int cancel, result, saved_errno, tries = 0;
+	uint64_t changes = 0;
 
 	pthread_testcancel();
 	cancel = cancel_disable();
 	description = description_of(fd);
-	end = description ? seal_before_sync(description, fd) : 0;
-	result = call(fd);
+	/* A change of the size in between takes the record along, and may be on the disk or not. */
+	do {
+		if (description) {
+			changes = seal_changes(description);
+			end = seal_before_sync(description, fd);
+		}
+		result = call(fd);
+	} while (result == 0 && description && seal_changes(description) != changes &&
+		 ++tries < MOST_TRIES);
 	saved_errno = errno;
 	if (result == 0 && description)
 		seal_note_synced(description, end);
@@ -35,7 +45,7 @@ int files_sync_all(int fd, int (*call)(int fd))
 	int cancel = cancel_disable();
 	int result, saved_errno;
 
-	claim_bar();
+	claim_bar_to_sync();
 	result = call(fd);
 	saved_errno = errno;
 	if (result == 0)

@@ -24,6 +24,7 @@
 struct claim {
 	struct claimed claimed; /* claimed.slot NULL: not in use */
 	bool leased;		/* false: exclusive=assume */
+	bool synced;		/* by the program, before it was extended */
 	bool freeze_doubt;	/* we were away so long that the lease may have been broken */
 	int64_t idle;		/* ns */
 	int64_t seen_data_end;	/* at the last look, and since when it hasn't moved */
@@ -76,6 +77,24 @@ static void sync_settled(const struct claim *claim)
 	struct stat st;
 
 	if (atomic_exchange(&claim->claimed.slot->synced, 0) &&
+	    sys.fstat(claim->claimed.fd, &st) == 0 && st.st_nlink > 0)
+		sys.fdatasync(claim->claimed.fd);
+}
+
+/*
+ * XFS and btrfs commit no size that a write has made before its data, but the cut's at once: should the
+ * power fail in between, a file that the program syncs would end in NULs. As long as it is marked, recovery
+ * knows better. Nobody is made to wait for more than this.
+ */
+#define SYNC_BEFORE_CUT (4 << 20)
+
+static void sync_before_cut(const struct claim *claim)
+{
+	const struct claim_slot *slot = claim->claimed.slot;
+	int64_t unsynced = atomic_load(&slot->positions.data_end) - atomic_load(&slot->synced_end);
+	struct stat st;
+
+	if ((claim->synced || atomic_load(&slot->synced)) && unsynced > 0 && unsynced <= SYNC_BEFORE_CUT &&
 	    sys.fstat(claim->claimed.fd, &st) == 0 && st.st_nlink > 0)
 		sys.fdatasync(claim->claimed.fd);
 }
@@ -137,6 +156,7 @@ static void settle(struct guardian *guardian, struct claim *claim, enum settle_r
 	struct claimed *claimed = &claim->claimed;
 
 	owner_lock_slot(claimed, &guardian->program);
+	sync_before_cut(claim);
 	if (claim->leased)
 		wait_until_thawed(guardian, claim);
 	if (claim->leased && claim->freeze_doubt && !leases_are_all_held() &&
@@ -178,6 +198,7 @@ static int prepare(struct claim *claim, const struct claim_request *request, int
 	if (!tail_is_provable(fd, request->flags & CLAIM_READABLE))
 		return -EOPNOTSUPP;
 	claim->leased = !assume;
+	claim->synced = request->flags & CLAIM_SYNCED;
 	claim->freeze_doubt = false;
 	claim->claimed.piecemeal = !space_is_freed_by_cut(&fs);
 	ret = assume ? 0 : lease_take(fd, CHALLENGE_SIGNAL);
@@ -280,6 +301,12 @@ void claims_settle(struct guardian *guardian, uint32_t slot, enum settle_reason 
 {
 	if (slot < CLAIM_SLOTS && claims[slot].claimed.slot)
 		settle(guardian, &claims[slot], reason);
+}
+
+void claims_note_syncing(void)
+{
+	for (uint32_t i = 0; i < active_count; i++)
+		atomic_store(&claims[active[i]].claimed.slot->synced, 1);
 }
 
 void claims_settle_all(struct guardian *guardian, enum settle_reason reason)

@@ -22,6 +22,8 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 /* CLAIM_EXTEND and CLAIM_RECORD, of a file that is claimed already. */
 int claims_change(struct guardian *guardian, const struct claim_request *request);
 void claims_settle(struct guardian *guardian, uint32_t slot, enum settle_reason reason);
+/* The program is about to sync them all. */
+void claims_note_syncing(void);
 void claims_settle_all(struct guardian *guardian, enum settle_reason reason);
 
 /*

@@ -156,6 +156,9 @@ static int obey(const struct claim_request *request, int fd)
 		claims_settle(&guardian, request->slot, SETTLED_ASKED);
 		return 0;
 	case CLAIM_SETTLE_ALL:
+		if (request->flags & CLAIM_SYNCING)
+			claims_note_syncing();
+		__attribute__((fallthrough));
 	case CLAIM_LEAVE:
 		claims_settle_all(&guardian, SETTLED_ASKED);
 		return 0;

@@ -47,6 +47,7 @@ OPTIONS=(
 	'--prealloc-size 64K --prealloc-align 64K --idle 100ms'
 	'--prealloc-size 8M'
 	'--prealloc-size 1M --idle 100ms'
+	'--prealloc-size 256K --prealloc-align 256K --idle 2ms'
 )
 
 new_group || skip_all "a control group that can be killed can't be made here"
