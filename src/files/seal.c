@@ -7,9 +7,14 @@
 #include "files/engage.h"
 
 #include <errno.h>
+#include <string.h>
 
-/* How far back the last byte that isn't zero is looked for. */
-#define LOOK_BACK 4096
+/*
+ * How far back the last byte that isn't zero is looked for. Where it isn't found, recovery can't tell a
+ * record of appends that have come to the disk from one of some that haven't.
+ */
+#define LOOK_BACK (1 << 20)
+#define LOOK_AT_ONCE 4096
 
 static _Atomic unsigned int all_synced; /* how often */
 
@@ -27,6 +32,12 @@ static int64_t bytes_to_last_nonzero(const struct transfer *transfer, ssize_t wr
 	for (ssize_t end = written; i >= 0 && end > 0 && written - end < LOOK_BACK; i--) {
 		const char *bytes = transfer->iov[i].iov_base;
 
+		while (left >= LOOK_AT_ONCE && written - end < LOOK_BACK && !bytes[left - 1] &&
+		       !memcmp(bytes + left - LOOK_AT_ONCE, bytes + left - LOOK_AT_ONCE + 1,
+			       LOOK_AT_ONCE - 1)) {
+			left -= LOOK_AT_ONCE;
+			end -= LOOK_AT_ONCE;
+		}
 		for (; left > 0 && written - end < LOOK_BACK; left--, end--)
 			if (bytes[left - 1])
 				return end;
