@@ -5,7 +5,8 @@
 # for a lease: a neighbour gets in, and appends where it finds the end. When they are thawed, not a
 # byte of either is lost, nor at the end, nor in recovery.
 #
-# PREALLOCATE_TEST_ROUNDS: of each kind on each filesystem (1). /proc/sys/fs/lease-break-time is
+# PREALLOCATE_TEST_ROUNDS: of each kind on each filesystem (1), each three seconds long; ext4 and tmpfs
+# unless PREALLOCATE_TEST_FILESYSTEMS names others. /proc/sys/fs/lease-break-time is
 # lowered meanwhile.
 
 . "$(dirname "$0")/../lib/tap.sh"
@@ -15,7 +16,7 @@
 . "$(dirname "$0")/../lib/cgroup.sh"
 . "$(dirname "$0")/../lib/recovery.sh"
 
-FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs btrfs tmpfs}
+FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 tmpfs}
 ROUNDS=${PREALLOCATE_TEST_ROUNDS:-1}
 SETTING=/proc/sys/fs/lease-break-time
 run_options=(--prealloc-size 1M --idle 60s)
