@@ -69,7 +69,7 @@ bool files_matches(int fd, const char *name);
  * else -1. Then fd is to be closed, files_revive_end recovers the file, and name is opened once more.
  */
 int files_revive_begin(int fd, int flags, const char *name);
-void files_revive_end(int again, const char *name);
+void files_revive_end(int place, const char *name);
 
 /* --- reclaim.c --- */
 /* Gives back all that this process holds. True: there was something. */

@@ -5,6 +5,7 @@
  */
 #include "files/files.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -16,9 +17,9 @@
 #include <time.h>
 
 /* Another process may be recovering it, too. What fails otherwise may have failed only once. */
-#define TRIES 20
+#define TRIES 12
 #define TRIES_OF_FAILURE 3
-#define PAUSE_NS 5000000
+#define PAUSE_NS INT64_C(2500000) /* at least, after the first try */
 
 static void tell(const char *name, const struct recovery *recovery)
 {
@@ -55,54 +56,85 @@ static bool has_mark(int fd)
 }
 
 /* Another description of the same file. */
-static int open_again(int fd)
+static int open_again(int fd, int flags)
 {
 	char link[64];
 	int again = -1;
 
 	snprintf(link, sizeof(link), "/proc/thread-self/fd/%d", fd);
 	for (int i = 0; again < 0 && i < TRIES_OF_FAILURE; i++)
-		again = sys.openat(AT_FDCWD, link, O_RDWR | O_CLOEXEC | O_NOCTTY);
+		again = sys.openat(AT_FDCWD, link, flags | O_CLOEXEC | O_NOCTTY);
 	return again;
+}
+
+/* What stands for the file without being in anybody's way, if it can be opened for recovery at all. */
+static int find_place(int fd)
+{
+	int again = open_again(fd, O_RDWR);
+
+	if (again < 0)
+		return -1;
+	sys.close(again);
+	return open_again(fd, O_PATH);
+}
+
+/* Closed behind each try: two processes that both have it open would keep each other from it. */
+static int try_to_recover(int place, struct recovery *recovery)
+{
+	static const struct recover_options options;
+	int again = open_again(place, O_RDWR), ret;
+
+	if (again < 0)
+		return -errno;
+	ret = claim_recover(again, &options, recovery);
+	sys.close(again);
+	return ret;
+}
+
+/* And not at the same pace; longer each time. */
+static void pause_for_a_moment(int tries)
+{
+	int64_t least = PAUSE_NS * (tries + 1);
+	struct timespec pause = {.tv_nsec = least + clock_now() % least};
+
+	nanosleep(&pause, NULL);
 }
 
 int files_revive_begin(int fd, int flags, const char *name)
 {
-	int saved_errno = errno, again = -1;
+	int saved_errno = errno, place = -1;
 	int cancel = cancel_disable();
 
 	if (!(flags & O_PATH) && files_matches(fd, name) && has_mark(fd)) {
 		/* Emptied by this very opening. */
 		if (flags & O_TRUNC)
 			mark_remove(fd);
-		else if ((again = open_again(fd)) < 0)
+		else if ((place = find_place(fd)) < 0)
 			log_info("%s: was left extended, and can't be recovered: %s", name,
 				 strerrordesc_np(errno));
 	}
 	cancel_restore(cancel);
 	errno = saved_errno;
-	return again;
+	return place;
 }
 
-void files_revive_end(int again, const char *name)
+void files_revive_end(int place, const char *name)
 {
-	static const struct recover_options options;
-	static const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int saved_errno = errno, ret = -EAGAIN;
 	int cancel = cancel_disable();
 	struct recovery recovery;
 
 	for (int i = 0; ret < 0 && i < (ret == -EAGAIN ? TRIES : TRIES_OF_FAILURE); i++) {
-		ret = claim_recover(again, &options, &recovery);
+		ret = try_to_recover(place, &recovery);
 		if (ret == -EAGAIN)
-			nanosleep(&pause, NULL);
+			pause_for_a_moment(i);
 	}
 	if (ret == 0)
 		tell(name, &recovery);
 	else
 		log_info("%s: was left extended, and can't be recovered now: %s", name,
 			 strerrordesc_np(-ret));
-	sys.close(again);
+	sys.close(place);
 	cancel_restore(cancel);
 	errno = saved_errno;
 }

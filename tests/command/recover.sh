@@ -390,12 +390,16 @@ many() { # COUNT: names=
 	done
 }
 
+strace_is_allowed() {
+	strace -o "$SCRATCH/trace" true 2>/dev/null
+}
+
 killed() {
 	local i call names
 
 	many 24
 	crash "${names[@]}" || return
-	if command -v strace >/dev/null; then
+	if strace_is_allowed; then
 		# Each time on another file, before a call that changes something.
 		for i in 1 2; do
 			for call in fsetxattr ftruncate utimensat fremovexattr; do
@@ -431,6 +435,25 @@ two_at_once() {
 	check "$1: and has no mark any more" none_is_marked d
 }
 
+# Slow enough that both have it open before either can claim it.
+opened_twice() {
+	local i opener openers=()
+
+	rm -rf d/*
+	crash text d/t.data || return
+	for i in 1 2; do
+		strace -f -qq -o "$SCRATCH/trace.$i" \
+			-e trace=fcntl -e inject=fcntl:delay_enter=60000:when=1 \
+			"$PREALLOCATE" run --log=error -m '*.data' -- cat d/t.data >"$SCRATCH/seen.$i" &
+		openers+=($!)
+	done
+	for opener in "${openers[@]}"; do
+		wait "$opener"
+	done
+	is "$1: opened by two under the library at once" "$(sizes "$SCRATCH"/seen.[12] d/t.data)" \
+		'3000 3000 3000 '
+}
+
 each_filesystem() {
 	cd "$MNT" && mkdir d && setfattr -n user.preallocate -v x d && setfattr -x user.preallocate d || {
 		skip "$1: recover" 'it takes no extended attributes'
@@ -446,6 +469,7 @@ each_filesystem() {
 	names "$1"
 	killed "$1"
 	two_at_once "$1"
+	! strace_is_allowed || opened_twice "$1"
 	cd "$SCRATCH" || exit
 }
 
@@ -502,7 +526,7 @@ slow_recover() { # command...
 }
 mkdir slow
 touch slow/{1,2,3}
-if command -v strace >/dev/null && strace -o trace true; then
+if strace_is_allowed; then
 	check 'a terminal sees how far it is' grep -aq $'\r[23] files looked at, 0 recovered' \
 		<(slow_recover python3 terminal.py)
 	is 'of a quick one nothing' "$(python3 terminal.py "$PREALLOCATE" recover slow)" ''
