@@ -240,8 +240,8 @@ static void print_outcome(const struct recovered *recovered, bool dry_run)
 		       dry_run ? "would be" : "was", removed);
 		break;
 	case RECOVER_CHANGED:
-		printf("isn't as its mark says, so somebody has changed it since, or an earlier recovery "
-		       "was interrupted behind its cut; nothing %s cut, the mark %s\n",
+		printf("isn't as its mark says, so somebody has changed it since; nothing %s cut, the "
+		       "mark %s\n",
 		       dry_run ? "would be" : "was", removed);
 		break;
 	case RECOVER_CORRUPT:

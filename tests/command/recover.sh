@@ -191,8 +191,8 @@ status 0"
 		printf 'y\n' >d/empty.data
 		setfattr -n user.preallocate d/empty.data
 	}
-	outcome="isn't as its mark says, so somebody has changed it since, or an earlier recovery was \
-interrupted behind its cut; nothing was cut, the mark was removed"
+	outcome="isn't as its mark says, so somebody has changed it since; nothing was cut, the mark was \
+removed"
 	rm -f d/copy.data d/rsynced.data d/r.data d/b.data
 	is "$1: changed, and corrupt" "$(recovers d)" "\
 d/c.data: $outcome
