@@ -71,6 +71,13 @@ bool files_matches(int fd, const char *name);
 int files_revive_begin(int fd, int flags, const char *name);
 void files_revive_end(int place, const char *name);
 
+/* --- patience.c --- */
+/*
+ * After an open or a truncate of path that failed. True: a signal has interrupted its wait for a
+ * lease, which it would not have met without us: it is to be made again.
+ */
+bool files_had_to_wait(int dirfd, const char *path);
+
 /* --- reclaim.c --- */
 /* Gives back all that this process holds. True: there was something. */
 bool files_give_back_all(void);

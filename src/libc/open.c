@@ -62,9 +62,10 @@ static bool is_revived(int fd, int flags, const char *name, int *tries)
 		do \
 			fd_ = (call); \
 		while (worth_another_try(fd_, (flags), &tries_) || \
+		       (fd_ < 0 && files_had_to_wait((dirfd), (name))) || \
 		       lacks_space(fd_, (dirfd), (name), &shortages_) || \
 		       is_revived(fd_, (flags), (name), &revivals_)); \
-		if (tries_ + shortages_ > 0 && fd_ >= 0) \
+		if (fd_ >= 0) \
 			errno = errno_; \
 		open_note(fd_, (flags), (name)); \
 	})

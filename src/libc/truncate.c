@@ -39,7 +39,9 @@ EXPORT int truncate(const char *path, off_t length)
 	plain_begin_path(&plain, AT_FDCWD, path, 0);
 	plain_give_back(&plain);
 	size_before = plain_size(&plain);
-	result = real()->truncate(path, length);
+	do
+		result = real()->truncate(path, length);
+	while (result < 0 && files_had_to_wait(AT_FDCWD, path));
 	saved_errno = errno;
 	if (result == 0)
 		plain_truncated(&plain, size_before, length);

@@ -228,6 +228,7 @@ everything() { # TYPE
 }
 
 [ "$(id -u)" -eq 0 ] || skip_all "needs root"
+# shellcheck disable=SC2034 # filesystems.sh's
 filesystem_size=512M
 for_each_filesystem everything
 limited

@@ -27,7 +27,7 @@ declare -A rules=(
 programs=(
 	open close dup
 	write append read seek stat truncate space sparse mapping copy metadata lock
-	stream async limit process thread every
+	stream async limit ticks process thread every
 	vectors reused stdin roots inherited plugins
 	"uring syscall" "uring append" "uring bare"
 	forks
