@@ -100,6 +100,18 @@ not_of_ext4() {
 	done | grep .
 }
 
+recover_in_group() {
+	echo "$BASHPID" >"$group/cgroup.procs" && recover "$@"
+}
+
+# Once more, in the middle of recovery.
+power_loss_again() { # RECOVERY
+	recover_in_group "$1" "$MNT" "$MNT"/*.data* >/dev/null 2>&1 &
+	disown
+	sleep "0.0$((RANDOM % 8))"
+	cut_power && power_again
+}
+
 power_loss() { # ROUND RECOVERY KIND...
 	local round=$1 recovery=$2 how status=0
 	shift 2
@@ -114,6 +126,7 @@ power_loss() { # ROUND RECOVERY KIND...
 	cut_power "$SCRATCH"/ack.* || return
 	power_again || return
 	losses=$((losses + 1))
+	[ $((round % 4)) -ne 3 ] || power_loss_again "$recovery" || return
 	sizes >"$SCRATCH/before"
 	marked "$MNT"/*.data* >"$SCRATCH/marked"
 	recover "$recovery" "$MNT" "$MNT"/*.data* >"$SCRATCH/recovered" 2>&1 || {
