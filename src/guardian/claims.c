@@ -82,21 +82,23 @@ static void sync_settled(const struct claim *claim)
 }
 
 /*
- * XFS and btrfs commit no size that a write has made before its data, but the cut's at once: should the
+ * A filesystem commits the size that a write has made after its data, but the cut's at once: should the
  * power fail in between, a file that the program syncs would end in NULs. As long as it is marked, recovery
  * knows better. Nobody is made to wait for more than this.
  */
-#define SYNC_BEFORE_CUT (4 << 20)
+#define WRITTEN_BEFORE_CUT (4 << 20)
 
-static void sync_before_cut(const struct claim *claim)
+static void write_out_before_cut(const struct claim *claim)
 {
 	const struct claim_slot *slot = claim->claimed.slot;
-	int64_t unsynced = atomic_load(&slot->positions.data_end) - atomic_load(&slot->synced_end);
+	int64_t end = atomic_load(&slot->positions.data_end);
+	int64_t synced = atomic_load(&slot->synced_end);
 	struct stat st;
 
-	if ((claim->synced || atomic_load(&slot->synced)) && unsynced > 0 && unsynced <= SYNC_BEFORE_CUT &&
-	    sys.fstat(claim->claimed.fd, &st) == 0 && st.st_nlink > 0)
-		sys.fdatasync(claim->claimed.fd);
+	if ((claim->synced || atomic_load(&slot->synced)) && synced < end &&
+	    end - synced <= WRITTEN_BEFORE_CUT && sys.fstat(claim->claimed.fd, &st) == 0 &&
+	    st.st_nlink > 0)
+		tail_write_out(claim->claimed.fd, synced, end);
 }
 
 /*
@@ -156,7 +158,7 @@ static void settle(struct guardian *guardian, struct claim *claim, enum settle_r
 	struct claimed *claimed = &claim->claimed;
 
 	owner_lock_slot(claimed, &guardian->program);
-	sync_before_cut(claim);
+	write_out_before_cut(claim);
 	if (claim->leased)
 		wait_until_thawed(guardian, claim);
 	if (claim->leased && claim->freeze_doubt && !leases_are_all_held() &&

@@ -68,14 +68,20 @@ static bool is_uncached(int fd, int64_t from, int64_t to)
  * Written out, [from, to) alone: FIEMAP_FLAG_SYNC would write the whole file, while somebody waits
  * for it.
  */
-static bool is_clean(int fd, int64_t from, int64_t to)
+static bool is_written_out(int fd, int64_t from, int64_t to)
 {
 	const unsigned int all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
 				 SYNC_FILE_RANGE_WAIT_AFTER;
+
+	return sync_file_range(fd, from, to - from, all) == 0;
+}
+
+static bool is_clean(int fd, int64_t from, int64_t to)
+{
 	struct cache_range range = {(uint64_t)from, (uint64_t)(to - from)};
 	struct cache_state state;
 
-	return sync_file_range(fd, from, to - from, all) == 0 &&
+	return is_written_out(fd, from, to) &&
 	       syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.dirty == 0 &&
 	       state.writeback == 0;
 }
@@ -282,4 +288,18 @@ int64_t tail_block_end(int fd, int64_t from, int64_t to)
 		}
 	} while (u.map.fm_mapped_extents == FIEMAP_EXTENTS && at < to);
 	return found;
+}
+
+/*
+ * ext4 and XFS turn an unwritten extent into a written one before a page's write-back is over, in the
+ * same journal as the size that comes after it. btrfs does it later, and a stacked filesystem has no pages.
+ */
+void tail_write_out(int fd, int64_t from, int64_t to)
+{
+	struct statfs fs;
+	bool at_once = fstatfs(fd, &fs) == 0 && ((unsigned long)fs.f_type == EXT4_SUPER_MAGIC ||
+						 (unsigned long)fs.f_type == XFS_SUPER_MAGIC);
+
+	if (!at_once || !is_written_out(fd, from, to))
+		sys.fdatasync(fd);
 }

@@ -30,4 +30,7 @@ bool tail_is_provable(int fd, bool readable);
  */
 int64_t tail_block_end(int fd, int64_t from, int64_t to);
 
+/* Brings the bytes in [from, to) to the disk before any size that is set after this. */
+void tail_write_out(int fd, int64_t from, int64_t to);
+
 #endif
