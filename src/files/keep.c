@@ -11,6 +11,7 @@
 #include "claim/lease.h"
 #include "claim/settle.h"
 #include "files/space.h"
+#include "recovery/restore.h"
 
 #include <errno.h>
 #include <linux/fiemap.h>
@@ -59,14 +60,6 @@ static void note_cut(struct description *description, int64_t size)
 
 	if (keep_end > size)
 		atomic_fetch_add(&description->keep_bytes_lost, (uint64_t)(keep_end - size));
-}
-
-/* What follows may fail, and nothing has changed then. */
-static void restore_mtime(int fd, const struct stat *before)
-{
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, before->st_mtim};
-
-	sys.futimens(fd, times);
 }
 
 static void top_up(struct description *description, int fd, int64_t start, int64_t end,
@@ -215,7 +208,6 @@ static int64_t block_end(const struct stat *st)
 static void cut(struct description *description, int fd)
 {
 	struct stat st;
-	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 	int64_t theirs = atomic_load(&description->program_keep_end);
 	struct rlimit limit;
 
@@ -234,11 +226,8 @@ static void cut(struct description *description, int fd)
 		return;
 	if (theirs > st.st_size)
 		sys.fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size, theirs - st.st_size);
-	/* ftruncate(2) strips set-user-ID and set-group-ID where the caller has no CAP_FSETID. */
-	if (st.st_mode & (S_ISUID | S_ISGID))
-		sys.fchmod(fd, st.st_mode & 07777);
-	times[1] = st.st_mtim;
-	sys.futimens(fd, times);
+	restore_mode(fd, &st);
+	restore_mtime(fd, &st);
 	note_cut(description, st.st_size);
 	atomic_store(&description->kept, false);
 	atomic_store(&description->keep_left, 0);

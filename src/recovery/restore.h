@@ -8,6 +8,9 @@
 /* Our own changes of the size, and the proof's reads, leave no trace (but ctime can't be set back). */
 int restore_times(int fd, const struct stat *before);
 
+/* mtime alone. */
+void restore_mtime(int fd, const struct stat *before);
+
 /*
  * ftruncate(2) strips set-user-ID and set-group-ID where the caller has no CAP_FSETID. What the
  * program itself sets finds the file settled; but others may do it, unseen.
