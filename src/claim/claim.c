@@ -235,6 +235,8 @@ void claim_leave(void)
 
 void claim_forget(void)
 {
+	void *covered;
+
 	session.section = (struct section){0};
 	if (session.shared) {
 		session_close_socket();
@@ -242,10 +244,13 @@ void claim_forget(void)
 		 * Not just unmapped: a call that a signal handler's fork has interrupted goes on in
 		 * the child too, and must not reach the parent's slots.
 		 */
-		mmap(session.shared, sizeof(*session.shared), PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
-		/* Zeroes would be an extended file without data. */
-		for (size_t i = 0; i < CLAIM_SLOTS; i++)
+		covered = mmap(session.shared, sizeof(*session.shared), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+		/*
+		 * Zeroes would be an extended file without data. Without memory (RLIMIT_DATA, strict
+		 * accounting) they are the parent's slots still, which may be extended again.
+		 */
+		for (size_t i = 0; covered != MAP_FAILED && i < CLAIM_SLOTS; i++)
 			if (session.used[i / 64] & (UINT64_C(1) << (i % 64)))
 				filter_disengage(&session.shared->slots[i].positions);
 	}
