@@ -13,6 +13,11 @@
 
 #define MOST_TRIES 3
 
+#define CACHE_PAGE 4096
+
+/* How often the mark is tried on a full filesystem. */
+#define ANNOUNCEMENTS 8
+
 static int64_t op_getlength(void *file)
 {
 	const struct claimed *claimed = file;
@@ -45,13 +50,8 @@ static bool write_has_come(const struct claimed *claimed)
 	       sys.lseek(claimed->fd, 0, SEEK_CUR) != claimed->write_offset;
 }
 
-static int op_truncate(void *file, int64_t length)
+static int cut_to(const struct claimed *claimed, int64_t length)
 {
-	struct claimed *claimed = file;
-	int ret = claimed->settling ? seal_settle(claimed, length) : 0;
-
-	if (ret < 0)
-		return ret;
 	/* After the proof, which may have seen none of it, or half. */
 	if (write_has_come(claimed))
 		return -ECANCELED;
@@ -59,6 +59,41 @@ static int op_truncate(void *file, int64_t length)
 		if (errno != EINTR)
 			return -errno;
 	return 0;
+}
+
+/*
+ * On a full filesystem there may be no block for the mark (xfs_attr_set): then half of the tail goes
+ * first, which the mark that is there allows for. Where others are quicker to take it, the file is cut
+ * all the same: it must not end in our zeroes.
+ */
+static int announce_cut(struct claimed *claimed, int64_t length)
+{
+	int ret = seal_settle(claimed, length);
+
+	for (int i = 0; (ret == -ENOSPC || ret == -EDQUOT) && i < ANNOUNCEMENTS; i++) {
+		int64_t least = length > claimed->mark.size_before ? length
+								    : claimed->mark.size_before;
+		int64_t end = atomic_load(&claimed->positions.file_end);
+		int64_t half = least + (end - least) / 2;
+
+		half += -half & (CACHE_PAGE - 1);
+		if (half >= end)
+			break;
+		ret = cut_to(claimed, half);
+		if (ret < 0)
+			return ret;
+		atomic_store(&claimed->positions.file_end, half);
+		ret = seal_settle(claimed, length);
+	}
+	return ret == -ENOSPC || ret == -EDQUOT ? 0 : ret;
+}
+
+static int op_truncate(void *file, int64_t length)
+{
+	struct claimed *claimed = file;
+	int ret = claimed->settling ? announce_cut(claimed, length) : 0;
+
+	return ret < 0 ? ret : cut_to(claimed, length);
 }
 
 static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
