@@ -18,14 +18,21 @@ static bool is_in_memory(int fd)
 	return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == TMPFS_MAGIC;
 }
 
-static void publish(struct claimed *claimed, int64_t record_at, int64_t end, bool open)
+static void publish(struct claimed *claimed, int64_t record_at, const struct record *record)
 {
 	struct claim_slot *slot = claimed->slot;
 
 	claimed->record_at = record_at;
 	atomic_store(&slot->record_at, record_at);
-	atomic_store(&slot->recorded_end, end);
-	atomic_store(&slot->recorded_open, open);
+	atomic_store(&slot->recorded_end, record->end);
+	atomic_store(&slot->recorded_open, record->open);
+	atomic_store(&slot->recorded_nonzero, record->nonzero_end);
+}
+
+/* There is none: the mark tells of an end. */
+static void publish_none(struct claimed *claimed, int64_t end)
+{
+	publish(claimed, 0, &(struct record){.end = end});
 }
 
 int seal_begin(struct claimed *claimed, int64_t floor)
@@ -41,7 +48,7 @@ int seal_begin(struct claimed *claimed, int64_t floor)
 	ret = mark_identify(&claimed->mark, claimed->fd);
 	atomic_store(&claimed->slot->synced_end, claimed->mark.floor);
 	atomic_store(&claimed->slot->key, claimed->mark.key);
-	publish(claimed, 0, claimed->mark.floor, false);
+	publish_none(claimed, claimed->mark.floor);
 	return ret;
 }
 
@@ -74,7 +81,7 @@ int seal_extended(struct claimed *claimed)
 	int ret = claimed->record_at ? record_clear(claimed->fd, claimed->record_at) : 0;
 
 	if (ret == 0)
-		publish(claimed, 0, claimed->mark.floor, false);
+		publish_none(claimed, claimed->mark.floor);
 	return ret;
 }
 
@@ -91,7 +98,7 @@ void seal_remove(struct claimed *claimed)
 	if (claimed->mark.key)
 		mark_remove(claimed->fd);
 	claimed->mark.key = 0;
-	publish(claimed, 0, 0, false);
+	publish_none(claimed, 0);
 }
 
 void seal_doubt(struct claimed *claimed)
@@ -157,7 +164,8 @@ int seal_record(struct claimed *claimed, bool open)
 	int ret;
 
 	if (!claimed->mark.key) {
-		publish(claimed, 0, record.end, open);
+		record.nonzero_end = 0;
+		publish(claimed, 0, &record);
 		return 0;
 	}
 	if (record.synced_end > record.end)
@@ -175,7 +183,10 @@ int seal_record(struct claimed *claimed, bool open)
 		restore_times(claimed->fd, &before);
 	atomic_fetch_add(&slot->sequence, 1);
 	if (ret == 0)
-		publish(claimed, at, record.end, open);
+		publish(claimed, at, &record);
+	else if (at > 0)
+		/* It may be there all the same, and isn't anybody's data. */
+		claimed->record_at = at;
 	return ret;
 }
 
@@ -197,7 +208,7 @@ int64_t seal_tail_data_end(struct claimed *claimed, bool may_seek, int64_t from,
 
 		if (ret < 0)
 			return ret;
-		publish(claimed, 0, atomic_load(&claimed->slot->recorded_end), false);
+		publish_none(claimed, atomic_load(&claimed->slot->recorded_end));
 	}
 	return used;
 }

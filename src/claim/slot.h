@@ -92,6 +92,8 @@ struct claim_slot {
 	_Atomic int64_t synced_end;
 	/* The program has synced the file while it was extended: once more after the settle. */
 	_Atomic uint32_t synced;
+	/* An errno that a sync of ours was told, and the program's next one won't be. */
+	_Atomic int32_t sync_error;
 	/*
 	 * The guardian's: the end that the mark or the record tells without looking at the data; whether
 	 * appends that end in zeroes may follow unrecorded; the record's place, before which what is
@@ -99,6 +101,8 @@ struct claim_slot {
 	 */
 	_Atomic int64_t recorded_end;
 	_Atomic uint32_t recorded_open;
+	/* The record is doubted when the byte before this is zero; 0: by none. */
+	_Atomic int64_t recorded_nonzero;
 	_Atomic int64_t record_at;
 	_Atomic uint32_t key;
 

@@ -224,7 +224,6 @@ void engage_fill_request(struct description *description, struct claim_request *
 		.max_end = file_size_limit(),
 		.idle = options.idle,
 		.keep_end = atomic_load(&description->program_keep_end),
-		.floor = seal_floor(description),
 		.options = {.prealloc_size = options.prealloc_size,
 			    .prealloc_align = space_piece(description)},
 	};
@@ -295,6 +294,7 @@ static void engage_locked(struct description *description, const struct transfer
 		return;
 	description->at_end = false;
 	engage_fill_request(description, &request, start, end);
+	request.floor = seal_floor(description, st.st_size);
 	ret = claim_take(&description->slot, transfer->fd, &request, bars);
 	if (ret < 0) {
 		if (ret == -EPIPE)

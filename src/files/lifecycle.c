@@ -379,8 +379,8 @@ void files_settle_lost(struct description *description, int fd)
 	}
 	claimed_settle(&claimed, SETTLED_LOST);
 	lease_release(fd);
-	if (atomic_exchange(&slot->synced, 0))
-		sys.fdatasync(fd);
+	if (atomic_exchange(&slot->synced, 0) && sys.fdatasync(fd) < 0)
+		atomic_store(&slot->sync_error, errno);
 	if (locked)
 		slot_unlock(slot, &hold);
 	else

@@ -5,6 +5,7 @@
 #include "base/thread.h"
 #include "files/engage.h"
 #include "files/mend.h"
+#include "files/seal.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -108,6 +109,8 @@ static enum verdict judge(struct description *description, struct claim_slot *sl
 	if (place->start - atomic_load(&slot->positions.data_end) >
 	    description->options.prealloc_align)
 		return SPARSE;
+	if (seal_hangs_on(slot, transfer, place->start, (int64_t)transfer->bytes))
+		return STAKED;
 	return GOES;
 }
 

@@ -25,6 +25,7 @@ enum verdict {
 	FAILS,	/* the kernel says why */
 	ASTRAY, /* the descriptor has come to stand for another file */
 	BEHIND, /* file_end has to move first */
+	STAKED, /* the end is known by what it overwrites: that has to be recorded first */
 	APART,	/* an ordinary file's matter, */
 	SPARSE, /* and the next ones perhaps, too */
 };

@@ -7,7 +7,11 @@
 #include "files/engage.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 /*
  * How far back the last byte that isn't zero is looked for. Where it isn't found, recovery can't tell a
@@ -76,14 +80,79 @@ static bool end_is_known(struct claim_slot *slot)
 	       (atomic_load(&slot->recorded_end) == data_end && !atomic_load(&slot->recorded_open));
 }
 
-static void record(struct description *description, struct claim_slot *slot, bool open)
+static int record(struct description *description, struct claim_slot *slot, bool open)
 {
 	struct claim_request request;
-	int saved_errno = errno;
+	int saved_errno = errno, ret;
 
 	engage_fill_request(description, &request, 0, 0);
-	claim_record(slot, &request, open);
+	ret = claim_record(slot, &request, open);
 	errno = saved_errno;
+	return ret;
+}
+
+/* One that fails is told to us, and not to the program any more (fsync(2), since Linux 4.13). */
+static bool sync_for_record(struct claim_slot *slot, int fd)
+{
+	int saved_errno = errno;
+	bool synced = sys.fdatasync(fd) == 0;
+
+	if (!synced)
+		atomic_store(&slot->sync_error, errno);
+	errno = saved_errno;
+	return synced;
+}
+
+/*
+ * May the byte be read? If not, that is for the write to say (EFAULT). A futex that nobody waits for is
+ * only looked at, and at once.
+ */
+static bool is_readable(const char *byte)
+{
+	static const struct timespec at_once;
+	uintptr_t word = (uintptr_t)byte / sizeof(uint32_t) * sizeof(uint32_t);
+
+	return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &at_once, NULL, 0) < 0 &&
+	       (errno == EAGAIN || errno == ETIMEDOUT);
+}
+
+/* Is the byte before `end` still not zero after this? */
+static bool keeps_byte(const struct transfer *transfer, int64_t start, int64_t end)
+{
+	size_t left = (size_t)(end - 1 - start);
+
+	for (int i = 0; transfer && i < transfer->count; i++) {
+		const char *bytes = transfer->iov[i].iov_base;
+
+		if (left < transfer->iov[i].iov_len)
+			return is_readable(bytes + left) && bytes[left];
+		left -= transfer->iov[i].iov_len;
+	}
+	return false;
+}
+
+bool seal_hangs_on(struct claim_slot *slot, const struct transfer *transfer, int64_t start,
+		   int64_t bytes)
+{
+	int64_t data_end = atomic_load(&slot->positions.data_end);
+	int64_t recorded_nonzero = atomic_load(&slot->recorded_nonzero);
+	bool hangs = seal_covers(start, bytes, recorded_nonzero) &&
+		     !keeps_byte(transfer, start, recorded_nonzero);
+
+	if (!hangs && atomic_load(&slot->nonzero_end) == data_end &&
+	    seal_covers(start, bytes, data_end) &&
+	    (atomic_load(&slot->recorded_end) != data_end || atomic_load(&slot->recorded_open)))
+		hangs = !keeps_byte(transfer, start, data_end);
+	return hangs;
+}
+
+void seal_harden(struct description *description, struct claim_slot *slot, int fd)
+{
+	atomic_store(&slot->nonzero_end, 0);
+	if (owner_of(&slot->lock) == thread_id() || record(description, slot, false) < 0)
+		description_settle(description);
+	else if (!description->synchronous && atomic_load(&slot->synced))
+		sync_for_record(slot, fd);
 }
 
 /*
@@ -107,10 +176,10 @@ static void note_synchronous(struct description *description, struct claim_slot 
 
 	/* Settled since: in place of the record there is a cut, which may not be on the disk. */
 	if (data_end < 0)
-		sys.fdatasync(transfer->fd);
+		sync_for_record(slot, transfer->fd);
 	else if (description->synchronous)
 		seal_note_synced(description, data_end);
-	else if (was_recorded && sys.fdatasync(transfer->fd) == 0)
+	else if (was_recorded && sync_for_record(slot, transfer->fd))
 		seal_note_synced(description, data_end);
 	else
 		atomic_store(&slot->synced, 1);
@@ -133,31 +202,23 @@ void seal_after_append(struct description *description, struct claim_slot *slot,
 		note_synchronous(description, slot, transfer, is_due);
 }
 
-int64_t seal_before_sync(struct description *description, int fd)
+static void make_known(struct description *description, struct claim_slot *slot)
 {
-	struct claim_slot *slot = atomic_load(&description->slot);
-	int saved_errno = errno;
-	struct stat st;
-	int64_t end = atomic_load(&slot->positions.data_end);
-
-	if (end < 0) {
-		end = sys.fstat(fd, &st) == 0 ? st.st_size : 0;
-		/* Extended meanwhile: that is no size of the program's. */
-		if (slot_is_extended(atomic_load(&description->slot)))
-			end = 0;
-		errno = saved_errno;
-		return end;
-	}
-	files_check_guardian();
 	if (end_is_known(slot))
-		return end;
+		return;
 	/* In a signal handler, above a call that holds the lock: an ordinary file needs no record. */
 	if (owner_of(&slot->lock) == thread_id())
 		description_settle(description);
 	else
 		record(description, slot, false);
+}
+
+void seal_after_zeroes(struct description *description)
+{
+	int saved_errno = errno;
+
+	make_known(description, atomic_load(&description->slot));
 	errno = saved_errno;
-	return end;
 }
 
 uint64_t seal_changes(struct description *description)
@@ -175,6 +236,56 @@ static void raise_to(_Atomic int64_t *position, int64_t end)
 		;
 }
 
+static void note_synced(struct claim_slot *slot, int64_t end)
+{
+	raise_to(&slot->synced_end, end);
+	if (!atomic_load_explicit(&slot->synced, memory_order_relaxed))
+		atomic_store(&slot->synced, 1);
+}
+
+/* From the size, of a file that isn't extended. */
+static int64_t ordinary_end(struct description *description, int fd)
+{
+	struct stat st;
+	int64_t end = sys.fstat(fd, &st) == 0 ? st.st_size : 0;
+
+	/* Extended meanwhile: that is no size of the program's. */
+	return slot_is_extended(atomic_load(&description->slot)) ? 0 : end;
+}
+
+/*
+ * While the sync is under way others may append, and have that recorded in the same place, or have the
+ * file extended: what they write down may be on the disk by the end of the sync, and must not tell of
+ * less than that has brought there. So they know of it from before the sync, but not this record, which
+ * may come to the disk before the data.
+ */
+int64_t seal_before_sync(struct description *description, int fd)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+	int saved_errno = errno;
+	int64_t end = atomic_load(&slot->positions.data_end);
+
+	if (end < 0) {
+		end = ordinary_end(description, fd);
+		errno = saved_errno;
+		return end;
+	}
+	files_check_guardian();
+	if (atomic_load(&slot->nonzero_end) == end) {
+		note_synced(slot, end);
+		return end;
+	}
+	make_known(description, slot);
+	if (!slot_is_extended(slot))
+		return end;
+	note_synced(slot, end);
+	if (owner_of(&slot->lock) != thread_id() &&
+	    (atomic_load(&slot->recorded_end) != end || atomic_load(&slot->recorded_open)))
+		record(description, slot, false);
+	errno = saved_errno;
+	return end;
+}
+
 void seal_note_synced(struct description *description, int64_t end)
 {
 	struct claim_slot *slot = atomic_load(&description->slot);
@@ -182,11 +293,15 @@ void seal_note_synced(struct description *description, int64_t end)
 	raise_to(&description->synced_end, end);
 	if (!atomic_load_explicit(&description->synced, memory_order_relaxed))
 		atomic_store(&description->synced, true);
-	if (!slot_is_extended(slot))
-		return;
-	raise_to(&slot->synced_end, end);
-	if (!atomic_load_explicit(&slot->synced, memory_order_relaxed))
-		atomic_store(&slot->synced, 1);
+	if (slot_is_extended(slot))
+		note_synced(slot, end);
+}
+
+int seal_missed_error(struct description *description)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+
+	return atomic_load(&slot->sync_error) ? atomic_exchange(&slot->sync_error, 0) : 0;
 }
 
 void seal_note_all_synced(void)
@@ -195,11 +310,11 @@ void seal_note_all_synced(void)
 }
 
 /* What was there at a sync(2) nobody has counted: all that is there now, rather than too little. */
-int64_t seal_floor(struct description *description)
+int64_t seal_floor(struct description *description, int64_t size)
 {
 	unsigned int times = atomic_load(&all_synced);
 
-	return atomic_exchange(&description->all_synced_seen, times) == times
-		       ? atomic_load(&description->synced_end)
-		       : INT64_MAX;
+	if (atomic_exchange(&description->all_synced_seen, times) != times)
+		raise_to(&description->synced_end, size);
+	return atomic_load(&description->synced_end);
 }

@@ -266,6 +266,11 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 	}
 	if (!slot_lock(slot, &hold))
 		return false;
+	if ((mode & FALLOC_FL_ZERO_RANGE) && seal_hangs_on(slot, NULL, offset, bytes)) {
+		slot_unlock(slot, &hold);
+		seal_harden(description, slot, fd);
+		slot_lock(slot, &hold);
+	}
 	if (slot_is_extended(slot) && end > slot_room_end(slot)) {
 		slot_unlock(slot, &hold);
 		engage_extend(description, slot, offset, end);
@@ -293,7 +298,7 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 	/* Taken over: the file may have been cut to where it ended before. Once more, of an ordinary file. */
 	if (!slot_unlock(slot, &hold))
 		return false;
-	seal_before_sync(description, fd);
+	seal_after_zeroes(description);
 	return true;
 }
 
@@ -313,7 +318,6 @@ static bool fallocate_held(struct description *description, int fd, int mode, of
 	return done;
 }
 
-/* Before the call: who syncs the file meanwhile finds its end unknown, and has it recorded. */
 static int punch(struct description *description, int fd, int mode, off_t offset, off_t bytes,
 		 int (*call)(int fd, int mode, off_t offset, off_t bytes))
 {
@@ -322,10 +326,12 @@ static int punch(struct description *description, int fd, int mode, off_t offset
 
 	if (!seal_is_at_stake(slot, offset, bytes) || !description_hold(description, fd))
 		return call(fd, mode, offset, bytes);
+	if (seal_hangs_on(slot, NULL, offset, bytes))
+		seal_harden(description, slot, fd);
 	seal_note_zeroes(slot, offset, offset + bytes);
 	result = call(fd, mode, offset, bytes);
 	if (result == 0)
-		seal_before_sync(description, fd);
+		seal_after_zeroes(description);
 	description_let_go(description);
 	return result;
 }

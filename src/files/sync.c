@@ -31,8 +31,16 @@ int files_sync(int fd, int (*call)(int fd))
 	} while (result == 0 && description && seal_changes(description) != changes &&
 		 ++tries < MOST_TRIES);
 	saved_errno = errno;
-	if (result == 0 && description)
-		seal_note_synced(description, end);
+	if (result == 0 && description) {
+		int missed = seal_missed_error(description);
+
+		if (missed) {
+			result = -1;
+			saved_errno = missed;
+		} else {
+			seal_note_synced(description, end);
+		}
+	}
 	if (description)
 		description_let_go(description);
 	cancel_restore(cancel);

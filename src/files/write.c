@@ -180,6 +180,9 @@ static void make_way(struct description *description, struct claim_slot *slot,
 	case BEHIND:
 		engage_extend(description, slot, place->start, place->end);
 		break;
+	case STAKED:
+		seal_harden(description, slot, transfer->fd);
+		break;
 	case SPARSE:
 		engage_pause(description, KEEP_FAILED);
 		description_settle(description);

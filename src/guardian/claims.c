@@ -69,16 +69,26 @@ static bool program_is_gone(void)
 }
 
 /*
- * What the program has synced is to come back with its true size, should the power fail after this; who
- * waited for the lease needn't wait for it. An unlinked file doesn't come back.
+ * An unlinked file doesn't come back. What the kernel tells us of a failed write it doesn't tell the
+ * program any more (fsync(2), since Linux 4.13).
  */
-static void sync_settled(const struct claim *claim)
+static void sync_claimed(const struct claim *claim)
 {
 	struct stat st;
 
-	if (atomic_exchange(&claim->claimed.slot->synced, 0) &&
-	    sys.fstat(claim->claimed.fd, &st) == 0 && st.st_nlink > 0)
-		sys.fdatasync(claim->claimed.fd);
+	if (sys.fstat(claim->claimed.fd, &st) == 0 && st.st_nlink > 0 &&
+	    sys.fdatasync(claim->claimed.fd) < 0)
+		atomic_store(&claim->claimed.slot->sync_error, errno);
+}
+
+/*
+ * What the program has synced is to come back with its true size, should the power fail after this; who
+ * waited for the lease needn't wait for it.
+ */
+static void sync_settled(const struct claim *claim)
+{
+	if (atomic_exchange(&claim->claimed.slot->synced, 0))
+		sync_claimed(claim);
 }
 
 /*
