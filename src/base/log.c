@@ -64,6 +64,10 @@ void log_line(enum log_level level, const char *format, ...)
 	va_end(arguments);
 	if (length > sizeof(line) - 2)
 		length = sizeof(line) - 2;
+	/* A file's name may hold anything: a line stays one. */
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == '\x7f')
+			line[i] = '?';
 	line[length++] = '\n';
 
 	if (file_path[0]) {

@@ -18,6 +18,8 @@ struct thread_state {
 	int next_watch;		 /* 1 + the watch of the fork that is under way; 0: none */
 	bool cancel_held;	 /* cancellation was possible, and is held back by cancel_disable */
 	int cancel_saved;	 /* valid while cancel_held: what its cancel_restore wants */
+	const long *by_number;	 /* the arguments of the syscall(2) that is being answered */
+	long number;		 /* valid with by_number */
 	bool vforked;		 /* a vfork child is running on this thread's stack and state */
 	bool pid_follows;	 /* inside our fork wrapper, which will know the child's pid */
 };

@@ -45,6 +45,10 @@ int seal_begin(struct claimed *claimed, int64_t floor)
 	if (floor > st.st_size)
 		floor = st.st_size;
 	claimed->mark = (struct mark){.floor = floor < 0 ? 0 : floor};
+	/* There is none. But one that couldn't be removed (seccomp) would be there for ever. */
+	ret = mark_remove(claimed->fd);
+	if (ret < 0 && ret != -ENODATA && ret != -EOPNOTSUPP)
+		return ret;
 	ret = mark_identify(&claimed->mark, claimed->fd);
 	atomic_store(&claimed->slot->synced_end, claimed->mark.floor);
 	atomic_store(&claimed->slot->key, claimed->mark.key);

@@ -22,6 +22,7 @@
 #define MAX_FAILURES 3
 
 #define END_PATIENCE_MS 2000
+#define GREETING_PATIENCE_S 10
 
 struct session session;
 
@@ -127,18 +128,25 @@ static int send_with_fd(int socket, const void *data, size_t bytes, int fd)
 	return sent < 0 ? -errno : 0;
 }
 
-/* Waits as long as the guardian lives: a settle waits for writes that are under way. */
+/*
+ * Waits as long as the guardian lives: a settle waits for writes that are under way. But who doesn't
+ * answer the first question may be something else.
+ */
 static int receive_answer(int socket, int *result)
 {
 	struct claim_answer answer;
 	struct pollfd poll_fd = {.fd = socket, .events = POLLIN};
 	ssize_t got;
 
-	for (;;) {
+	for (int seconds = 1;; seconds++) {
 		int ready = poll(&poll_fd, 1, 1000);
 
 		if (ready > 0)
 			break;
+		if (ready == 0 && !session.greeted && seconds >= GREETING_PATIENCE_S) {
+			signal_guardian(SIGKILL);
+			return -ETIMEDOUT;
+		}
 		/* One that somebody has stopped holds us up: let it go on, if we may. */
 		if (ready == 0)
 			signal_guardian(SIGCONT);
@@ -168,7 +176,7 @@ int session_ask(const struct claim_request *request, int fd)
 		ret = receive_answer(session.socket, &result);
 	if (ret < 0) {
 		session_lose();
-		return -EPIPE;
+		return ret == -ETIMEDOUT ? ret : -EPIPE;
 	}
 	return result;
 }
@@ -180,18 +188,21 @@ static struct claim_shared *map_shared(int *memfd)
 	int fd;
 
 	/* The limit goes for a memfd, too: SIGXFSZ. */
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < sizeof(*shared))
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < sizeof(*shared)) {
+		errno = EFBIG;
 		return NULL;
+	}
 	fd = memfd_create("preallocate", MFD_CLOEXEC);
 	if (fd < 0)
 		return NULL;
-	if (sys.ftruncate(fd, sizeof(*shared)) < 0) {
-		sys.close(fd);
-		return NULL;
-	}
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	shared = MAP_FAILED;
+	if (sys.ftruncate(fd, sizeof(*shared)) == 0)
+		shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (shared == MAP_FAILED) {
+		int error = errno;
+
 		sys.close(fd);
+		errno = error;
 		return NULL;
 	}
 	*memfd = fd;
@@ -225,9 +236,10 @@ static int start(void)
 		return -errno;
 	shared = map_shared(&memfd);
 	if (!shared) {
+		ret = -errno;
 		sys.close(pair[0]);
 		sys.close(pair[1]);
-		return -ENOMEM;
+		return ret;
 	}
 	session.socket = fd_out_of_the_way(pair[0]);
 	ret = session.socket < 0 ? session.socket
@@ -261,7 +273,7 @@ int session_start(void)
 	ret = start();
 	if (ret == 0)
 		return 0;
-	session.failures = failures + 1;
+	session.failures = ret == -ETIMEDOUT ? MAX_FAILURES : failures + 1;
 	if (!session.told)
 		log_warn("no guardian (%s: %s): files work in mode keep; see that it can be started, "
 			 "or write mode=keep",

@@ -37,6 +37,7 @@ void files_before_jump(void)
 		return;
 	/* First: what asks the guardian suspends by itself. */
 	thread_state.suspended = 0;
+	thread_state.by_number = NULL;
 	for (struct owner_hold *hold = thread_state.held; hold; hold = hold->outer)
 		give_up(hold);
 	thread_state.held = NULL;

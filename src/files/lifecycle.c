@@ -389,11 +389,15 @@ void files_settle_lost(struct description *description, int fd)
 
 void files_check_guardian(void)
 {
+	static bool told; /* once is enough */
 	int saved_errno = errno;
 
 	if (!claim_is_lost() || !claim_guardian_was_lost())
 		return;
-	log_warn("the guardian has ended: what it held is settled by the program itself");
+	log_at(told ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+	       "the guardian has ended: what it held is settled by the program itself; see what kills "
+	       "preallocate-guardian");
+	told = true;
 	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
 		struct description *description = description_of(fd);
 		struct gate_pass pass;

@@ -2,6 +2,7 @@
 #include "files/report.h"
 
 #include "base/sys.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -29,20 +30,25 @@ void report_init(const char *wanted)
 		strcpy(destination, wanted);
 }
 
-/* JSON's string escapes; other bytes as they are. */
+/* JSON's string escapes; a byte that is in no character as Python's surrogateescape. */
 static void quote(char *to, size_t size, const char *from)
 {
 	size_t used = 0;
 
-	for (; *from && used + 8 < size; from++) {
+	while (*from && used + 8 < size) {
+		size_t length = utf8_length((const unsigned char *)from);
 		unsigned char c = (unsigned char)*from;
 
 		if (c == '"' || c == '\\')
 			used += (size_t)snprintf(to + used, size - used, "\\%c", c);
-		else if (c < 0x20)
+		else if (length == 0)
+			used += (size_t)snprintf(to + used, size - used, "\\udc%02x", c);
+		else if (c < 0x20 || c == 0x7f)
 			used += (size_t)snprintf(to + used, size - used, "\\u%04x", c);
 		else
-			to[used++] = (char)c;
+			for (size_t i = 0; i < length; i++)
+				to[used++] = from[i];
+		from += length > 0 ? length : 1;
 	}
 	to[used] = '\0';
 }

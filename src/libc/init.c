@@ -23,6 +23,7 @@ static const char *find_guardian(char *buffer, size_t size)
 	static const char *const places[] = {"../preallocate-guardian", NULL,
 					     "../libexec/preallocate-guardian",
 					     "../../libexec/preallocate-guardian"};
+	static char beside[4096];
 	Dl_info info;
 	const char *slash;
 
@@ -39,9 +40,11 @@ static const char *find_guardian(char *buffer, size_t size)
 			snprintf(buffer, size, "%s", LIBEXECDIR "/preallocate-guardian");
 		if (access(buffer, X_OK) == 0)
 			return buffer;
+		if (!beside[0] && access(buffer, F_OK) == 0)
+			strcpy(beside, buffer);
 	}
-	/* Who looks for it is told so. */
-	return LIBEXECDIR "/preallocate-guardian";
+	/* Who starts it tells why it can't. */
+	return beside[0] ? beside : LIBEXECDIR "/preallocate-guardian";
 }
 
 __attribute__((constructor(101))) static void start(void)
