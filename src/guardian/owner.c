@@ -82,8 +82,12 @@ void owner_lock_slot(struct claimed *claimed, const struct program *program)
 		uint32_t owner = owner_of(&slot->lock);
 		bool still = false;
 
-		if (owner == 0)
+		if (owner == 0) {
+			/* Free since; or nobody's, and yet not free: scribbled over. */
+			if (owner_take_over(&slot->lock, 0, GUARDIAN_OWNER, false))
+				break;
 			continue;
+		}
 		if (!since)
 			since = clock_now();
 		if (program->ended)

@@ -63,7 +63,7 @@ no_guardian() {
 # valgrind's own remarks on calls that it doesn't know don't count.
 warns_once() {
 	sed -i '/^--[0-9]*-- /d' "$SCRATCH/managed.err"
-	[ "$(wc -l <"$SCRATCH/managed.err")" -le $(($(wc -l <"$SCRATCH/plain.err") + ${1:-1})) ] ||
+	[ "$(wc -l <"$SCRATCH/managed.err")" -le $(($(wc -l <"$SCRATCH/plain.err") + 1)) ] ||
 		{ cat "$SCRATCH/managed.err"; return 1; }
 }
 
