@@ -171,6 +171,25 @@ def swap():
     os.close(fd)
 
 
+def error():
+    """The filesystem becomes read-only by itself, because of an error."""
+    for append in 0, os.O_APPEND:
+        fd = os.open('error-%x.data' % append, RW | append, 0o644)
+        for _ in range(20):
+            os.write(fd, b'e' * 99 + b'\0')
+            os.fdatasync(fd)
+        is_extended(fd, 'error')
+    with open(os.environ['LIMITS_TRIGGER'], 'w') as f:
+        f.write('1')
+    for _ in range(3):
+        say('write', os.write, fd, b'f' * 100)
+        say('pwrite', os.pwrite, fd, b'f' * 100, 50)
+        say('fdatasync', os.fdatasync, fd)
+    # Not the size: see BUGS in libpreallocate(7).
+    say('open', os.open, 'error-0.data', os.O_RDWR)
+    say('create', os.open, 'other', RW)
+
+
 def main():
     signal.signal(signal.SIGXFSZ, lambda *_: print('SIGXFSZ', flush=True))
     scenario = sys.argv[1]
@@ -179,7 +198,7 @@ def main():
     elif scenario == 'append-only':
         flags(APPEND)
     else:
-        {'largest': largest, 'swap': swap}[scenario]()
+        {'largest': largest, 'swap': swap, 'error': error}[scenario]()
 
 
 main()

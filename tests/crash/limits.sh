@@ -185,6 +185,41 @@ read_only() { # TYPE
 	mount -o remount,rw "$MNT"
 }
 
+# What can't be cut any more is for recovery, after the repair.
+becomes_read_only() { # MODE or plain
+	local image=$SCRATCH/error.img device
+
+	rm -f "$image"
+	truncate -s 256M "$image"
+	MNT=$SCRATCH/error
+	mkfs.ext4 -q "$image" && filesystem_mount "$MNT" mount -o loop,errors=remount-ro "$image" ||
+		return
+	device=$(findmnt -n -o SOURCE "$MNT")
+	export LIMITS_TRIGGER=/sys/fs/ext4/${device##*/}/trigger_fs_error
+	run_scenario "$1" ext4 error
+	filesystem_unmount "$MNT"
+	e2fsck -fy "$image" >"$SCRATCH/fsck.out" 2>&1
+	mount -o loop "$image" "$MNT" || return
+	"$PREALLOCATE" recover "$MNT" >/dev/null
+	(cd "$MNT/$1" && sha256sum -- *; getfattr -d -m user -- *) >>"$SCRATCH/$1.out" 2>&1
+	filesystem_unmount "$MNT"
+}
+
+errors() {
+	local mode
+
+	no_filesystem=
+	becomes_read_only plain
+	if ! grep -q '^write EROFS' "$SCRATCH/plain.out"; then
+		skip "ext4: read-only by an error" "no error can be caused here: $no_filesystem"
+		return
+	fi
+	for mode in $MODES; do
+		becomes_read_only "$mode"
+		check "ext4: read-only by an error, mode $mode" diff "$SCRATCH/plain.out" 			"$SCRATCH/$mode.out"
+	done
+}
+
 # --- RLIMIT_FSIZE, where there isn't much space ---
 
 limited() {
@@ -232,6 +267,9 @@ everything() { # TYPE
 filesystem_size=512M
 for_each_filesystem everything
 limited
+case " $FILESYSTEMS " in
+*" ext4 "*) errors ;;
+esac
 for type in $FILESYSTEMS; do
 	case $type in
 	ext4 | xfs | btrfs) quota "$type" ;;
