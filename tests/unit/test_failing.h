@@ -19,7 +19,7 @@ static struct sys real;
 static bool fails(const char *name);
 
 /* Giving up a lease can't fail. */
-static int failing_fcntl(int fd, int command, ...)
+static inline int failing_fcntl(int fd, int command, ...)
 {
 	va_list arguments;
 	long argument;
@@ -32,17 +32,17 @@ static int failing_fcntl(int fd, int command, ...)
 	return fails("fcntl") ? -1 : real.fcntl(fd, command, argument);
 }
 
-static int failing_fstat(int fd, struct stat *st)
+static inline int failing_fstat(int fd, struct stat *st)
 {
 	return fails("fstat") ? -1 : real.fstat(fd, st);
 }
 
-static int failing_ftruncate(int fd, off_t length)
+static inline int failing_ftruncate(int fd, off_t length)
 {
 	return fails("ftruncate") ? -1 : real.ftruncate(fd, length);
 }
 
-static int failing_futimens(int fd, const struct timespec times[2])
+static inline int failing_futimens(int fd, const struct timespec times[2])
 {
 	return fails("futimens") ? -1 : real.futimens(fd, times);
 }
