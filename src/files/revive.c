@@ -5,7 +5,6 @@
  */
 #include "files/files.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -14,6 +13,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 /* Another process may be recovering it, too. What fails otherwise may have failed only once. */
@@ -91,11 +91,16 @@ static int try_to_recover(int place, struct recovery *recovery)
 	return ret;
 }
 
-/* And not at the same pace; longer each time. */
+/* And not at the same pace; longer each time. The clock wouldn't do: both have the same. */
 static void pause_for_a_moment(int tries)
 {
 	int64_t least = PAUSE_NS * (tries + 1);
-	struct timespec pause = {.tv_nsec = least + clock_now() % least};
+	uint32_t chance = thread_id() * UINT32_C(2654435761);
+	struct timespec pause;
+
+	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
+		chance += (uint32_t)tries;
+	pause = (struct timespec){.tv_nsec = least + chance % least};
 
 	nanosleep(&pause, NULL);
 }

@@ -322,20 +322,20 @@ config() {
 	local here=$PWD
 
 	rm -rf d/*
-	mkdir -p d/logs/deep d/off "d/a b"
-	crash text d/logs/deep/1.data text d/off/2.data text "d/a b/3.data" text d/one.data \
+	mkdir -p d/logs/deep d/off "d/a b*"
+	crash text d/logs/deep/1.data text d/off/2.data text "d/a b*/3.data" text d/one.data \
 		text d/two.data || return
 	cat >"$SCRATCH/rules.conf" <<-END
 		*.log
 		$here/d/logs/**/*.data  prealloc-size=1M
 		$here/d/off/*           mode=off
-		"$here/d/a b/?.data"
+		"$here/d/a b\\*/?.data"
 		$here/d/one.data
 		$here/none/*
 		**/x.data
 	END
 	is "$1: --config, dry" "$(recovers -n --config="$SCRATCH/rules.conf")" "\
-$here/d/a b/3.data: would be recovered, 3000 bytes instead of $full (its last byte that isn't zero is \
+$here/d/a b*/3.data: would be recovered, 3000 bytes instead of $full (its last byte that isn't zero is \
 there)
 $here/d/logs/deep/1.data: would be recovered, 3000 bytes instead of $full (its last byte that isn't \
 zero is there)
@@ -395,19 +395,21 @@ strace_is_allowed() {
 }
 
 killed() {
-	local i call names
+	local i call kind names
 
 	many 24
 	crash "${names[@]}" || return
 	if strace_is_allowed; then
-		# Each time on another file, before a call that changes something.
-		for i in 1 2; do
-			for call in fsetxattr ftruncate utimensat fremovexattr; do
+		# Before each call that changes something.
+		i=0
+		for call in fsetxattr ftruncate utimensat fremovexattr; do
+			for kind in text zero; do
 				strace -qq -o "$SCRATCH/trace" -e "trace=$call" \
-					-e "inject=$call:signal=KILL:when=$i" \
-					"$PREALLOCATE" recover d >/dev/null
-				grep -q 'killed by SIGKILL' "$SCRATCH/trace" || diag "not killed at $call $i"
+					-e "inject=$call:signal=KILL:when=1" \
+					"$PREALLOCATE" recover "d/$i.$kind.data"
+				check "$1: killed before $call" grep -q 'killed by SIGKILL' "$SCRATCH/trace"
 			done
+			i=$((i + 2))
 		done 2>/dev/null
 	fi
 	for i in {1..9}; do
@@ -435,6 +437,24 @@ two_at_once() {
 	check "$1: and has no mark any more" none_is_marked d
 }
 
+# Whoever has it open for a moment only is waited for.
+open_for_a_moment() {
+	local recovering
+
+	rm -rf d/*
+	crash text d/t.data || return
+	exec 3<d/t.data
+	strace -qq -o "$SCRATCH/trace" -e trace=fcntl,clock_nanosleep \
+		-e inject=clock_nanosleep:delay_exit=100000 "$PREALLOCATE" recover d/t.data \
+		>"$SCRATCH/late" 2>&1 3<&- &
+	recovering=$!
+	check "$1: open for a moment" wait_until 60 grep -q 'F_SETLEASE.*EAGAIN' "$SCRATCH/trace"
+	exec 3<&-
+	wait "$recovering"
+	is "$1: it is recovered after that" "$(cat "$SCRATCH/late")" \
+		"d/t.data: recovered, 3000 bytes instead of $full (its last byte that isn't zero is there)"
+}
+
 # Slow enough that both have it open before either can claim it.
 opened_twice() {
 	local i opener openers=()
@@ -443,15 +463,15 @@ opened_twice() {
 	crash text d/t.data || return
 	for i in 1 2; do
 		strace -f -qq -o "$SCRATCH/trace.$i" \
-			-e trace=fcntl -e inject=fcntl:delay_enter=60000:when=1 \
-			"$PREALLOCATE" run --log=error -m '*.data' -- cat d/t.data >"$SCRATCH/seen.$i" &
+			-e trace=fcntl,clock_nanosleep -e inject=fcntl:delay_enter=60000:when=1 \
+			-e inject=clock_nanosleep:delay_exit=60000 \
+			"$PREALLOCATE" run --log=error -m '*.data' -- cat d/t.data >/dev/null &
 		openers+=($!)
 	done
 	for opener in "${openers[@]}"; do
 		wait "$opener"
 	done
-	is "$1: opened by two under the library at once" "$(sizes "$SCRATCH"/seen.[12] d/t.data)" \
-		'3000 3000 3000 '
+	is "$1: opened by two under the library at once" "$(sizes d/t.data)" '3000 '
 }
 
 each_filesystem() {
@@ -469,6 +489,7 @@ each_filesystem() {
 	names "$1"
 	killed "$1"
 	two_at_once "$1"
+	! strace_is_allowed || open_for_a_moment "$1"
 	! strace_is_allowed || opened_twice "$1"
 	cd "$SCRATCH" || exit
 }
