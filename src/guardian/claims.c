@@ -346,6 +346,30 @@ static bool is_idle(struct claim *claim, int64_t now)
 	return now - claim->unmoved_since >= claim->idle;
 }
 
+/* Half of what is never taken has been taken by others. */
+static bool is_short_of_space(const struct claim *claim)
+{
+	struct statfs fs;
+
+	return fstatfs(claim->claimed.fd, &fs) == 0 &&
+	       space_headroom(&fs, claim->claimed.min_free / 2) == 0;
+}
+
+/*
+ * For those who can't take it: programs without the library, libc's streams. One claim is looked at
+ * each time, in turn: most often all are on one filesystem.
+ */
+static void give_back_what_is_short(struct guardian *guardian)
+{
+	static uint32_t turn;
+
+	if (active_count == 0 || !is_short_of_space(&claims[active[turn++ % active_count]]))
+		return;
+	for (uint32_t i = active_count; i > 0; i--)
+		if (is_short_of_space(&claims[active[i - 1]]))
+			settle(guardian, &claims[active[i - 1]], SETTLED_FAILED);
+}
+
 void claims_look(struct guardian *guardian)
 {
 	int64_t now = clock_now();
@@ -361,6 +385,7 @@ void claims_look(struct guardian *guardian)
 		else if (is_idle(claim, now))
 			settle(guardian, claim, SETTLED_IDLE);
 	}
+	give_back_what_is_short(guardian);
 	guardian->last_look = clock_now();
 }
 
