@@ -227,12 +227,17 @@ static void sequence_end(struct claim_slot *slot)
 
 void claimed_adopt(struct claimed *claimed)
 {
-	struct stat st;
+	int64_t size = -1;
 
 	filter_disengage(&claimed->positions);
-	if (!slot_is_extended(claimed->slot) || sys.fstat(claimed->fd, &st) < 0)
+	if (!slot_is_extended(claimed->slot))
 		return;
-	atomic_store(&claimed->positions.file_end, st.st_size);
+	for (int tries = 0; size < 0 && tries < MOST_TRIES; tries++)
+		size = op_getlength(claimed);
+	/* Looked at again before the cut. */
+	if (size < 0)
+		size = atomic_load(&claimed->slot->positions.file_end);
+	atomic_store(&claimed->positions.file_end, size);
 	atomic_store(&claimed->positions.data_end, 0);
 }
 
