@@ -172,6 +172,9 @@ int seal_record(struct claimed *claimed, bool open)
 		publish(claimed, 0, &record);
 		return 0;
 	}
+	/* Garbage would make it none, and data. */
+	if (record.synced_end < 0)
+		record.synced_end = 0;
 	if (record.synced_end > record.end)
 		record.synced_end = record.end;
 	if (record.nonzero_end > record.end || record.nonzero_end <= record.synced_end)

@@ -274,7 +274,8 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 	if (ret == 0) {
 		ret = filter_handle_write(&claimed->positions, &options, &ops, claimed, offset,
 					  behind_record(claimed, end), max_end);
-		if (ret == 0)
+		/* Not if there was room: another thread's question has come first. */
+		if (ret == 0 && atomic_load(&claimed->positions.file_end) > was)
 			ret = seal_extended(claimed);
 		restore_times(claimed->fd, &before);
 	}
