@@ -175,9 +175,12 @@ static void note_synchronous(struct description *description, struct claim_slot 
 	int saved_errno = errno;
 
 	/* Settled since: in place of the record there is a cut, which may not be on the disk. */
-	if (data_end < 0)
-		sync_for_record(slot, transfer->fd);
-	else if (description->synchronous)
+	if (data_end < 0) {
+		int64_t end = seal_before_sync(description, transfer->fd);
+
+		if (sync_for_record(slot, transfer->fd))
+			seal_note_synced(description, end);
+	} else if (description->synchronous)
 		seal_note_synced(description, data_end);
 	else if (was_recorded && sync_for_record(slot, transfer->fd))
 		seal_note_synced(description, data_end);
@@ -309,12 +312,21 @@ void seal_note_all_synced(void)
 	atomic_fetch_add(&all_synced, 1);
 }
 
-/* What was there at a sync(2) nobody has counted: all that is there now, rather than too little. */
+bool seal_is_synced(struct description *description)
+{
+	return atomic_load(&description->synced) || atomic_load(&all_synced) > 0;
+}
+
+/*
+ * What was there at a sync(2) nobody has counted, nor what O_DSYNC has synced of an ordinary file: all that
+ * is there now, rather than too little.
+ */
 int64_t seal_floor(struct description *description, int64_t size)
 {
 	unsigned int times = atomic_load(&all_synced);
 
-	if (atomic_exchange(&description->all_synced_seen, times) != times)
+	if (atomic_exchange(&description->all_synced_seen, times) != times ||
+	    description->synchronous)
 		raise_to(&description->synced_end, size);
 	return atomic_load(&description->synced_end);
 }

@@ -59,6 +59,8 @@ int64_t seal_before_sync(struct description *description, int fd);
 /* After a sync that has succeeded. */
 /* Another number whenever the real size has been changed by us. */
 uint64_t seal_changes(struct description *description);
+/* The program does so now and then. */
+bool seal_is_synced(struct description *description);
 void seal_note_synced(struct description *description, int64_t end);
 void seal_note_all_synced(void);
 

@@ -300,6 +300,8 @@ static bool write_plain(struct description *description, struct transfer *transf
 	}
 	keep_before_write(description, transfer);
 	*result = transfer->call(transfer);
+	if (*result > 0 && (transfer->flags & (RWF_DSYNC | RWF_SYNC)))
+		seal_note_synced(description, seal_before_sync(description, transfer->fd));
 	if (*result > 0)
 		atomic_fetch_add_explicit(&description->bytes_earned, (uint64_t)*result,
 					  memory_order_relaxed);
