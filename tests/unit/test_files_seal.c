@@ -115,6 +115,14 @@ static struct claim_slot *slot_of(struct twin *t)
 
 #define NONZERO_END(t) atomic_load(&slot_of(t)->nonzero_end)
 
+static ino_t stat_ino(struct twin *t)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(t->fd, &st), 0);
+	return st.st_ino;
+}
+
 static int64_t data_end(struct twin *t)
 {
 	return atomic_load(&slot_of(t)->positions.data_end);
@@ -245,6 +253,30 @@ static void zeroes_at_the_end_are_recorded(void **state)
 	sync_it(&t);
 	assert_int_equal(asked(), 0);
 	assert_found(&t, POWER_LOST, 27);
+	end(&t);
+}
+
+/* Should it come to the disk before what it tells of, nobody has been told that this is synced. */
+static void a_record_knows_of_the_syncs_before_it(void **state)
+{
+	struct record record;
+	struct twin t;
+
+	(void)state;
+	begin(&t);
+	append(&t, "x.");
+	append(&t, "x.");
+	assert_int_equal(atomic_load(&slot_of(&t)->recorded_open), 1);
+	assert_int_equal(atomic_load(&slot_of(&t)->recorded_end), 14);
+	for (int i = 0; i < 2; i++) {
+		sync_it(&t);
+		assert_int_equal(record_read(t.fd, atomic_load(&slot_of(&t)->record_at),
+					     atomic_load(&slot_of(&t)->key), stat_ino(&t), &record), 1);
+		assert_false(record.open);
+		assert_int_equal(record.end, 14 + i * 2);
+		assert_int_equal(record.synced_end, i * 14);
+		append(&t, "x.");
+	}
 	end(&t);
 }
 
@@ -877,6 +909,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(data_that_tell_their_end_need_no_record),
 		cmocka_unit_test(zeroes_at_the_end_are_recorded),
+		cmocka_unit_test(a_record_knows_of_the_syncs_before_it),
 		cmocka_unit_test(after_a_kill_no_zero_byte_is_missing),
 		cmocka_unit_test(a_synchronous_file_is_recorded_at_each_append),
 		cmocka_unit_test(a_synchronous_write_is_recorded_at_once),

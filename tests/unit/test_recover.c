@@ -120,9 +120,17 @@ static int fail_call; /* the call that fails, 1: the first; 0: none */
 static int fail_errno;
 static int calls;
 static const char *failed;
+static const char *failing; /* or these, `times` times */
+static int times, modes_set;
 
 static bool fails(const char *name)
 {
+	modes_set += !strcmp(name, "fchmod");
+	if (failing && times > 0 && !strcmp(name, failing)) {
+		times--;
+		errno = fail_errno;
+		return true;
+	}
 	if (++calls != fail_call)
 		return false;
 	failed = name;
@@ -136,6 +144,14 @@ static void fail_at(int call, int error)
 	fail_errno = error;
 	calls = 0;
 	failed = "none";
+	failing = NULL;
+}
+
+static void fail_calls(const char *name, int error, int so_often)
+{
+	fail_at(0, error);
+	failing = name;
+	times = so_often;
 }
 
 struct file {
@@ -289,8 +305,17 @@ static void an_empty_tail_is_cut(void **state)
 
 	(void)state;
 	NEW(&file);
-	assert_int_equal(fchmod(file.fd, 06755), 0);
 	recovered_as(&file, RECOVER_CUT, DATA);
+	/* Not by root, but by its owner the cut would take them away. */
+	for (int i = 0; i < 3; i++) {
+		static const mode_t bits[] = {S_ISUID, S_ISGID, 0};
+
+		NEW(&file);
+		assert_int_equal(fchmod(file.fd, bits[i] | 0755), 0);
+		modes_set = 0;
+		recovered_as(&file, RECOVER_CUT, DATA);
+		assert_int_equal(modes_set, bits[i] ? 1 : 0);
+	}
 }
 
 static void bytes_in_the_tail_are_kept(void **state)
@@ -503,6 +528,35 @@ static void a_cut_that_was_interrupted_is_finished(void **state)
 
 /* --- when a call fails --- */
 
+static void killed_after_the_cut_it_has_found_the_same_end(void **state)
+{
+	struct recovery recovery;
+	struct file file;
+
+	(void)state;
+	NEW(&file);
+	put_record(&file, RECORD_AT, DATA + 100, 0, false);
+	fail_calls("fremovexattr", EIO, 100);
+	assert_int_equal(recover_file(file.fd, &plain, &recovery), -EIO);
+	fail_at(0, 0);
+	assert_int_equal(size_of(&file), DATA + 100);
+	recovered_as(&file, RECOVER_WHOLE, DATA + 100);
+}
+
+static void an_interrupted_cut_is_made_again(void **state)
+{
+	struct recovery recovery;
+	struct file file;
+
+	(void)state;
+	NEW(&file);
+	fail_calls("ftruncate", EINTR, 3);
+	assert_int_equal(recover_file(file.fd, &plain, &recovery), 0);
+	assert_int_equal(times, 0);
+	assert_int_equal(size_of(&file), DATA);
+	file_delete(&file);
+}
+
 /* A record to be cleared, bytes, and a cut: every call there is. */
 static bool make_busy(struct file *file)
 {
@@ -618,6 +672,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_mark_that_does_not_fit_is_removed),
 	cmocka_unit_test(an_allocation_that_was_not_over_is_cut),
 	cmocka_unit_test(a_cut_that_was_interrupted_is_finished),
+	cmocka_unit_test(killed_after_the_cut_it_has_found_the_same_end),
+	cmocka_unit_test(an_interrupted_cut_is_made_again),
 	cmocka_unit_test(whatever_fails_no_byte_is_lost),
 	cmocka_unit_test(a_file_that_is_whole_and_a_call_that_fails),
 	cmocka_unit_test(without_xattrs_there_is_nothing_to_do),

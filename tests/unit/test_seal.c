@@ -234,6 +234,8 @@ static void its_positions_are_possible_ones(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		file_new(&file, O_RDWR);
 		assert_int_equal(seal_begin(&file.claimed, rows[i].floor), 0);
+		assert_int_equal(atomic_load(&file.slot.synced_end),
+				 rows[i].floor < 0 ? 0 : rows[i].floor > START ? START : rows[i].floor);
 		assert_int_equal(atomic_load(&file.slot.synced_end), file.claimed.mark.floor);
 		assert_int_equal(atomic_load(&file.slot.recorded_end), file.claimed.mark.floor);
 		assert_int_equal(atomic_load(&file.slot.key), file.claimed.mark.key);
