@@ -610,9 +610,16 @@ static void merged_zeroes_are_recorded(void **state)
 	assert_int_equal(files_fallocate(table_get(t.fd), t.fd, FALLOC_FL_KEEP_SIZE, 10, 90,
 					 fallocate), 0);
 	assert_int_equal(asked(), 0);
-	append(&t, "x");
+	overwrite(&t, "x", 100);
 	sync_it(&t);
 	asked();
+	synced();
+	/* What is to be zeroed was synced: the record goes first. */
+	if (files_fallocate(table_get(t.fd), t.fd, FALLOC_FL_ZERO_RANGE, 100, 1, fallocate) == 0) {
+		assert_int_equal(asked(), 1);
+		assert_int_equal(synced(), 1);
+		assert_found(&t, POWER_LOST, 101);
+	}
 	if (files_fallocate(table_get(t.fd), t.fd, FALLOC_FL_ZERO_RANGE, 0, 200, fallocate) == 0)
 		assert_found(&t, POWER_LOST, 200);
 	end(&t);
@@ -681,10 +688,21 @@ static void an_extension_meanwhile_hides_nothing(void **state)
 	end(&t);
 }
 
+static int times_called;
+
 static int settle_and_sync(int fd)
 {
-	description_settle(table_get(fd));
+	if (times_called++ == 0)
+		description_settle(table_get(fd));
 	return fsync(fd);
+}
+
+static int settle_and_fail(int fd)
+{
+	times_called++;
+	description_settle(table_get(fd));
+	errno = EIO;
+	return -1;
 }
 
 static void a_file_settled_meanwhile_is_an_ordinary_one(void **state)
@@ -694,10 +712,19 @@ static void a_file_settled_meanwhile_is_an_ordinary_one(void **state)
 	(void)state;
 	begin(&t);
 	append(&t, "x....");
+	times_called = 0;
 	assert_int_equal(files_sync(t.fd, settle_and_sync), 0);
+	/* The cut came after the first one. */
+	assert_int_equal(times_called, 2);
 	assert_false(twin_is_extended(&t));
 	assert_int_equal(atomic_load(&table_get(t.fd)->synced_end), 15);
 	assert_int_equal(fgetxattr(t.fd, MARK_NAME, NULL, 0), -1);
+	end(&t);
+	begin(&t);
+	times_called = 0;
+	assert_int_equal(files_sync(t.fd, settle_and_fail), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(times_called, 1);
 	end(&t);
 }
 
