@@ -80,10 +80,24 @@ int seal_mark(struct claimed *claimed, int64_t size, int64_t file_end)
 	return ret;
 }
 
+/* 1, 0 or -errno. */
+static int record_is_ours(const struct claimed *claimed, int64_t at)
+{
+	struct record record;
+
+	/* A description that can't read: taken for what we have written. */
+	if (!claimed->readable)
+		return 1;
+	return record_read(claimed->fd, at, claimed->mark.key, claimed->mark.ino, &record);
+}
+
 int seal_extended(struct claimed *claimed)
 {
-	int ret = claimed->record_at ? record_clear(claimed->fd, claimed->record_at) : 0;
+	int ret = claimed->record_at ? record_is_ours(claimed, claimed->record_at) : 0;
 
+	/* Somebody's bytes in its place stay, for the settle to find. */
+	if (ret > 0)
+		ret = record_clear(claimed->fd, claimed->record_at);
 	if (ret == 0)
 		publish_none(claimed, claimed->mark.floor);
 	return ret;
@@ -116,21 +130,9 @@ void seal_doubt(struct claimed *claimed)
 	mark_write(claimed->fd, &claimed->mark);
 }
 
-/* 1, 0 or -errno. */
-static int record_is_ours(const struct claimed *claimed, int64_t at)
-{
-	struct record record;
-
-	/* A description that can't read: taken for what we have written. */
-	if (!claimed->readable)
-		return 1;
-	return record_read(claimed->fd, at, claimed->mark.key, claimed->mark.ino, &record);
-}
-
 /* The place that it has, or may have. -errno. */
 static int64_t find_place(const struct claimed *claimed)
 {
-	struct claim_slot *slot = claimed->slot;
 	int64_t at = record_place(atomic_load(&claimed->positions.file_end)), used;
 
 	if (claimed->record_at) {
@@ -140,8 +142,8 @@ static int64_t find_place(const struct claimed *claimed)
 	}
 	if (at <= 0 || at < atomic_load(&claimed->positions.data_end))
 		return -ENOSPC;
-	used = tail_data_end(claimed->fd, claimed->readable, !atomic_load(&slot->robbed), at,
-			     at + RECORD_BYTES);
+	/* A page is sooner read than sought, and a kill in the middle costs the program no offset. */
+	used = tail_data_end(claimed->fd, claimed->readable, false, at, at + RECORD_BYTES);
 	if (used < 0)
 		return used;
 	return used == at ? at : -EEXIST;
@@ -183,6 +185,11 @@ int seal_record(struct claimed *claimed, bool open)
 		return -errno;
 	atomic_fetch_add(&slot->sequence, 1);
 	at = find_place(claimed);
+	/* Before it is there: should the guardian end in between, the settle knows it for no data. */
+	if (at > 0) {
+		claimed->record_at = at;
+		atomic_store(&slot->record_at, at);
+	}
 	ret = at < 0 ? (int)at : record_write(claimed->fd, at, &record);
 	if (sys.fstat(claimed->fd, &after) == 0 &&
 	    !(same_time(&before.st_mtim, &after.st_mtim) &&
@@ -191,9 +198,6 @@ int seal_record(struct claimed *claimed, bool open)
 	atomic_fetch_add(&slot->sequence, 1);
 	if (ret == 0)
 		publish(claimed, at, &record);
-	else if (at > 0)
-		/* It may be there all the same, and isn't anybody's data. */
-		claimed->record_at = at;
 	return ret;
 }
 

@@ -96,6 +96,19 @@ static int op_truncate(void *file, int64_t length)
 	return ret < 0 ? ret : cut_to(claimed, length);
 }
 
+static int64_t look_through(struct claimed *claimed, int64_t from, int64_t to)
+{
+	struct claim_slot *slot = claimed->slot;
+	int64_t used;
+
+	if (atomic_load(&slot->robbed))
+		return seal_tail_data_end(claimed, false, from, to);
+	atomic_store(&slot->seeks_from, sys.lseek(claimed->fd, 0, SEEK_CUR) + 1);
+	used = seal_tail_data_end(claimed, true, from, to);
+	atomic_store(&slot->seeks_from, 0);
+	return used;
+}
+
 static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
 {
 	struct claimed *claimed = file;
@@ -109,7 +122,7 @@ static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
 		from = uncounted;
 	if (from > file_end)
 		return data_end;
-	used = seal_tail_data_end(claimed, !atomic_load(&claimed->slot->robbed), from, file_end);
+	used = look_through(claimed, from, file_end);
 	return used > from || used < 0 ? used : data_end;
 }
 

@@ -106,6 +106,12 @@ struct claim_slot {
 	_Atomic int64_t record_at;
 	_Atomic uint32_t key;
 
+	/*
+	 * One more than the description's offset, while the guardian seeks in the tail by it: should it
+	 * end in the middle, the offset is put back. 0: it doesn't.
+	 */
+	_Atomic int64_t seeks_from;
+
 	/* The guardian has a copy of the description: longer than the file is extended, by moments. */
 	_Atomic uint32_t held;
 

@@ -337,6 +337,17 @@ void files_exit(void)
 	claim_leave();
 }
 
+/* The guardian ended while it looked through the tail. */
+static void put_offset_back(struct claim_slot *slot, int fd)
+{
+	int64_t from = atomic_load(&slot->seeks_from);
+
+	if (from <= 0)
+		return;
+	sys.lseek(fd, from - 1, SEEK_SET);
+	atomic_store(&slot->seeks_from, 0);
+}
+
 void files_settle_lost(struct description *description, int fd)
 {
 	struct claim_slot *slot = atomic_load(&description->slot);
@@ -354,6 +365,7 @@ void files_settle_lost(struct description *description, int fd)
 
 	if (slot == &slot_none || claim_slot_is_current(slot))
 		return;
+	put_offset_back(slot, fd);
 	claimed_adopt(&claimed);
 	atomic_store(&slot->wanted, 0);
 	locked = !owner_take_over(&slot->lock, GUARDIAN_OWNER, thread_id(), false);

@@ -874,6 +874,25 @@ static void without_a_guardian_the_file_becomes_an_ordinary_one(void **state)
 	twin_guardian(*state);
 }
 
+/* It died looking through the tail, by the offset that the program has, too. */
+static void the_offset_outlives_the_guardian(void **state)
+{
+	struct twin t;
+
+	begin(&t);
+	append(&t, "xxxxx");
+	kill((pid_t)atomic_load(&session.shared->guardian), SIGKILL);
+	while (!claim_is_lost())
+		usleep(1000);
+	assert_int_equal(lseek(t.fd, 4000, SEEK_SET), 4000);
+	atomic_store(&slot_of(&t)->seeks_from, 15 + 1);
+	append(&t, "xx");
+	description_settle(table_get(t.fd));
+	assert_int_equal(lseek(t.fd, 0, SEEK_END), 17);
+	end(&t);
+	twin_guardian(*state);
+}
+
 /* Somebody has put bytes where the record is to be. */
 static void a_record_that_cannot_be_made_settles_the_file(void **state)
 {
@@ -960,6 +979,7 @@ int main(void)
 		cmocka_unit_test(an_error_that_we_were_told_is_passed_on_once),
 		cmocka_unit_test(a_sync_that_fails_is_the_programs_own),
 		cmocka_unit_test(without_a_guardian_the_file_becomes_an_ordinary_one),
+		cmocka_unit_test(the_offset_outlives_the_guardian),
 		cmocka_unit_test(a_record_that_cannot_be_made_settles_the_file),
 		cmocka_unit_test(above_the_lock_nobody_is_asked),
 	};

@@ -52,11 +52,22 @@ static void fail_at(const char *name, int error)
 }
 
 /* Fails after the write has been made, as a synchronous one may. */
+struct file {
+	char path[PATH_MAX];
+	int second; /* another description, for what nobody sees */
+	struct claim_slot slot;
+	struct claimed claimed;
+};
+
+static struct file *watched;
+
 static ssize_t late_pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 {
 	if (!works_all_the_same)
 		return failing_pwritev(fd, iov, count, offset);
 	works_all_the_same = false;
+	/* Killed now, the guardian leaves one that is known. */
+	assert_int_equal(atomic_load(&watched->slot.record_at), offset);
 	assert_int_equal(real.pwritev(fd, iov, count, offset), PAGE);
 	errno = EIO;
 	return -1;
@@ -71,13 +82,6 @@ static int no_fallocate(int fd, int mode, off_t offset, off_t bytes)
 	errno = EOPNOTSUPP;
 	return -1;
 }
-
-struct file {
-	char path[PATH_MAX];
-	int second; /* another description, for what nobody sees */
-	struct claim_slot slot;
-	struct claimed claimed;
-};
 
 static void file_new(struct file *file, int flags)
 {
@@ -180,7 +184,6 @@ static bool is_on_tmpfs(struct file *file)
 /* --- the mark --- */
 
 static bool was_marked;
-static struct file *watched;
 
 static int watching_fallocate(int fd, int mode, off_t offset, off_t bytes)
 {
@@ -391,6 +394,21 @@ static void it_is_written_in_the_last_page(void **state)
 	file_delete(&file);
 }
 
+/* The offset is the program's: killed before it is put back, it would be lost. */
+static void its_place_is_not_sought(void **state)
+{
+	struct file file;
+	char byte;
+
+	(void)state;
+	extended(&file, O_RDWR);
+	assert_int_equal(pread(file.second, &byte, 1, RECORD_AT), 1);
+	fail_at("lseek", EIO);
+	assert_int_equal(seal_record(&file.claimed, false), 0);
+	assert_int_equal(times, 1);
+	file_delete(&file);
+}
+
 static void what_it_says_is_possible(void **state)
 {
 	static const struct {
@@ -506,8 +524,8 @@ static void a_record_that_failed_and_is_there_is_no_data(void **state)
 		extended(&file, i == 0 ? O_RDWR : O_WRONLY);
 		wrote(&file, 150);
 		works_all_the_same = true;
+		watched = &file;
 		assert_int_equal(seal_record(&file.claimed, false), -EIO);
-		assert_int_equal(atomic_load(&file.slot.record_at), 0);
 		assert_int_equal(claimed_settle(&file.claimed, SETTLED_FAILED), 0);
 		assert_int_equal(lseek(file.second, 0, SEEK_END), 150);
 		file_delete(&file);
@@ -555,6 +573,18 @@ static void an_extension_clears_it(void **state)
 	assert_int_equal(atomic_load(&file.slot.recorded_end), 140);
 	assert_int_equal(mark_of(&file).data_end, 150);
 	assert_int_equal(mark_of(&file).floor, 140);
+	file_delete(&file);
+	/* Somebody's bytes in its place are kept. */
+	extended(&file, O_RDWR);
+	assert_int_equal(seal_record(&file.claimed, false), 0);
+	put(&file, "foreign", RECORD_AT + 100);
+	assert_int_equal(claimed_extend(&file.claimed, START, FILE_END + 1, INT64_MAX), 0);
+	{
+		char bytes[8] = "";
+
+		assert_int_equal(pread(file.second, bytes, 7, RECORD_AT + 100), 7);
+		assert_string_equal(bytes, "foreign");
+	}
 	file_delete(&file);
 	/* The record's page is not the program's: a write into it extends the file. */
 	extended(&file, O_RDWR);
@@ -686,6 +716,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(it_goes_with_the_settle),
 	cmocka_unit_test(abandoned_it_is_left_in_doubt),
 	cmocka_unit_test(it_is_written_in_the_last_page),
+	cmocka_unit_test(its_place_is_not_sought),
 	cmocka_unit_test(what_it_says_is_possible),
 	cmocka_unit_test(without_room_the_file_is_extended_for_it),
 	cmocka_unit_test(somebodys_bytes_are_not_written_over),
