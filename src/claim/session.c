@@ -223,6 +223,9 @@ static int greet(struct claim_shared *shared, int memfd)
 	session.greeted = false;
 	ret = session_ask(&hello, memfd);
 	session.greeted = ret == 0;
+	/* Where clone(2) was made a fork of; the program hasn't been back yet to scribble over it. */
+	if (ret == 0 && session.guardian <= 0)
+		session.guardian = (pid_t)(atomic_load(&shared->guardian) & FUTEX_TID_MASK);
 	return ret;
 }
 

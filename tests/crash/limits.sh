@@ -13,7 +13,7 @@ need "$PYTHON"
 MiB=$((1024 * 1024))
 FILLER=$HELPERS/filler
 TALLY=$SCRATCH/tally
-SCENARIOS=$(dirname "$(readlink -f "$0")")/limits.py
+SCENARIOS=$(dirname "$(readlink -f "$0")")/edges.py
 FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs btrfs tmpfs}
 
 # run_scenario MODE or plain, TYPE, SCENARIO: in $MNT/MODE

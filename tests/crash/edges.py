@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""limits.py SCENARIO: what a program is told at a limit of its file; for limits.sh."""
+"""edges.py SCENARIO: what a program is told at a limit of its file; for limits.sh."""
 import ctypes
 import errno
 import fcntl
