@@ -12,7 +12,8 @@
 
 int64_t recover_begin(const struct mark *mark, bool this_boot)
 {
-	return this_boot ? mark->data_end : mark->floor;
+	/* The mark of a cut names one end; one that names two was made up. */
+	return this_boot || (mark->flags & MARK_SETTLED) ? mark->data_end : mark->floor;
 }
 
 /*
