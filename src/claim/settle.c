@@ -3,160 +3,15 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "claim/operations.h"
 #include "claim/seal.h"
 #include "recovery/restore.h"
 #include "recovery/tail.h"
 
 #include <errno.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define MOST_TRIES 3
-
-#define CACHE_PAGE 4096
-
-/* How often the mark is tried on a full filesystem. */
-#define ANNOUNCEMENTS 8
-
-static int64_t op_getlength(void *file)
-{
-	const struct claimed *claimed = file;
-	struct stat st;
-
-	return sys.fstat(claimed->fd, &st) < 0 ? -errno : st.st_size;
-}
-
-static int op_allocate(void *file, int64_t offset, int64_t bytes)
-{
-	struct claimed *claimed = file;
-	int ret = seal_mark(claimed, offset, offset + bytes);
-
-	if (ret < 0)
-		return ret;
-	/* Mode 0: can't wipe a byte that someone we don't see has just put there. */
-	while (sys.fallocate(claimed->fd, 0, offset, bytes) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
-}
-
-/*
- * Has the interrupted write come about since? lseek(2) waits for one under way: both take the
- * offset's lock where two processes have the description (fdget_pos in Linux).
- */
-static bool write_has_come(const struct claimed *claimed)
-{
-	return claimed->write_end > 0 &&
-	       sys.lseek(claimed->fd, 0, SEEK_CUR) != claimed->write_offset;
-}
-
-static int cut_to(const struct claimed *claimed, int64_t length)
-{
-	/* After the proof, which may have seen none of it, or half. */
-	if (write_has_come(claimed))
-		return -ECANCELED;
-	while (sys.ftruncate(claimed->fd, length) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
-}
-
-/*
- * On a full filesystem there may be no block for the mark (xfs_attr_set): then half of the tail goes
- * first, which the mark that is there allows for. Where others are quicker to take it, the file is cut
- * all the same: it must not end in our zeroes.
- */
-static int announce_cut(struct claimed *claimed, int64_t length)
-{
-	int ret = seal_settle(claimed, length);
-
-	for (int i = 0; (ret == -ENOSPC || ret == -EDQUOT) && i < ANNOUNCEMENTS; i++) {
-		int64_t least = length > claimed->mark.size_before ? length
-								    : claimed->mark.size_before;
-		int64_t end = atomic_load(&claimed->positions.file_end);
-		int64_t half = least + (end - least) / 2;
-
-		half += -half & (CACHE_PAGE - 1);
-		if (half >= end)
-			break;
-		ret = cut_to(claimed, half);
-		if (ret < 0)
-			return ret;
-		atomic_store(&claimed->positions.file_end, half);
-		ret = seal_settle(claimed, length);
-	}
-	return ret == -ENOSPC || ret == -EDQUOT ? 0 : ret;
-}
-
-static int op_truncate(void *file, int64_t length)
-{
-	struct claimed *claimed = file;
-	int ret = claimed->settling ? announce_cut(claimed, length) : 0;
-
-	return ret < 0 ? ret : cut_to(claimed, length);
-}
-
-static int64_t look_through(struct claimed *claimed, int64_t from, int64_t to)
-{
-	struct claim_slot *slot = claimed->slot;
-	int64_t used;
-
-	if (atomic_load(&slot->robbed))
-		return seal_tail_data_end(claimed, false, from, to);
-	atomic_store(&slot->seeks_from, sys.lseek(claimed->fd, 0, SEEK_CUR) + 1);
-	used = seal_tail_data_end(claimed, true, from, to);
-	atomic_store(&slot->seeks_from, 0);
-	return used;
-}
-
-static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
-{
-	struct claimed *claimed = file;
-	int64_t uncounted = atomic_load(&claimed->slot->uncounted_end);
-	int64_t from = data_end, used;
-
-	if (from < claimed->uncounted_end)
-		from = claimed->uncounted_end;
-	/* Garbage isn't believed. */
-	if (from < uncounted && uncounted <= atomic_load(&claimed->positions.file_end))
-		from = uncounted;
-	if (from > file_end)
-		return data_end;
-	used = look_through(claimed, from, file_end);
-	return used > from || used < 0 ? used : data_end;
-}
-
-static int64_t op_headroom(void *file)
-{
-	const struct claimed *claimed = file;
-	struct statfs fs;
-
-	if (fstatfs(claimed->fd, &fs) < 0)
-		return INT64_MAX;
-	return space_headroom(&fs, claimed->min_free);
-}
-
-int64_t space_headroom(const struct statfs *space, uint32_t min_free)
-{
-	struct statfs fs = *space;
-	uint64_t kept = fs.f_blocks / 100 * min_free;
-
-	if (fs.f_blocks == 0)
-		return INT64_MAX;
-	if (fs.f_bavail <= kept)
-		return 0;
-	if ((fs.f_bavail - kept) > (uint64_t)INT64_MAX / (uint64_t)fs.f_bsize)
-		return INT64_MAX;
-	return (int64_t)((fs.f_bavail - kept) * (uint64_t)fs.f_bsize);
-}
-
-static const struct file_ops ops = {
-	.getlength = op_getlength,
-	.allocate = op_allocate,
-	.truncate = op_truncate,
-	.tail_data_end = op_tail_data_end,
-	.headroom = op_headroom,
-};
 
 /* Again, if it fails once: without O_APPEND the program would write over what others append. */
 static void set_append(const struct claimed *claimed, bool on)
@@ -246,7 +101,7 @@ void claimed_adopt(struct claimed *claimed)
 	if (!slot_is_extended(claimed->slot))
 		return;
 	for (int tries = 0; size < 0 && tries < MOST_TRIES; tries++)
-		size = op_getlength(claimed);
+		size = claimed_ops.getlength(claimed);
 	/* Looked at again before the cut. */
 	if (size < 0)
 		size = atomic_load(&claimed->slot->positions.file_end);
@@ -276,7 +131,7 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 		atomic_store(&slot->uncounted_end, 0);
 		atomic_store(&slot->nonzero_end, 0);
 	}
-	ret = engaged ? 0 : filter_engage(&claimed->positions, &ops, claimed);
+	ret = engaged ? 0 : filter_engage(&claimed->positions, &claimed_ops, claimed);
 	was = atomic_load(&claimed->positions.file_end);
 	if (ret == 0 && !engaged) {
 		set_append(claimed, false);
@@ -285,7 +140,7 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 			ret = -EPERM;
 	}
 	if (ret == 0) {
-		ret = filter_handle_write(&claimed->positions, &options, &ops, claimed, offset,
+		ret = filter_handle_write(&claimed->positions, &options, &claimed_ops, claimed, offset,
 					  behind_record(claimed, end), max_end);
 		/* Not if there was room: another thread's question has come first. */
 		if (ret == 0 && atomic_load(&claimed->positions.file_end) > was)
@@ -370,7 +225,7 @@ static int prove_and_cut(struct claimed *claimed, int64_t *covered)
 
 	*covered = 0;
 	for (;;) {
-		ret = filter_settle(&claimed->positions, &ops, claimed, &more);
+		ret = filter_settle(&claimed->positions, &claimed_ops, claimed, &more);
 		*covered += more;
 		if (ret != -ECANCELED)
 			return ret;
@@ -380,14 +235,14 @@ static int prove_and_cut(struct claimed *claimed, int64_t *covered)
 
 /*
  * Where what an interrupted write has written ends at the latest, after the cut; INT64_MAX: all of
- * it is there, or still to come. Who continues the thread between write_has_come and the cut has it
+ * it is there, or still to come. Who continues the thread between claimed_write_has_come and the cut has it
  * write what is cut at once.
  */
 static int64_t interrupted_end(const struct claimed *claimed)
 {
 	struct stat st;
 
-	if (claimed->write_end > 0 && !write_has_come(claimed))
+	if (claimed->write_end > 0 && !claimed_write_has_come(claimed))
 		return INT64_MAX;
 	return sys.fstat(claimed->fd, &st) < 0 ? 0 : st.st_size;
 }

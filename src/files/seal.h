@@ -56,13 +56,15 @@ void seal_after_zeroes(struct description *description);
 /* Before a sync: what it brings to the disk tells its end. Returns the end that will be synced. */
 int64_t seal_before_sync(struct description *description, int fd);
 
-/* After a sync that has succeeded. */
 /* Another number whenever the real size has been changed by us. */
 uint64_t seal_changes(struct description *description);
-/* The program does so now and then. */
-bool seal_is_synced(struct description *description);
+
+/* After a sync that has succeeded: up to end; of all files, up to wherever they ended. */
 void seal_note_synced(struct description *description, int64_t end);
 void seal_note_all_synced(void);
+
+/* The program syncs the file now and then. */
+bool seal_is_synced(struct description *description);
 
 /* errno that the program was to be told by an earlier sync, had it been its own; or 0. */
 int seal_missed_error(struct description *description);

@@ -437,6 +437,28 @@ static void what_it_says_is_possible(void **state)
 	file_delete(&file);
 }
 
+/* Who asks has looked in the middle of another thread's append: text needs none. */
+static void what_tells_its_end_needs_none(void **state)
+{
+	struct record record;
+	struct file file;
+
+	(void)state;
+	extended(&file, O_RDWR);
+	wrote(&file, 150);
+	atomic_store(&file.slot.nonzero_end, 150);
+	assert_int_equal(claimed_record(&file.claimed, true, INT64_MAX), 0);
+	assert_false(recorded(&file, RECORD_AT, &record));
+	/* But one that says that zeroes may follow is closed. */
+	atomic_store(&file.slot.nonzero_end, 140);
+	assert_int_equal(claimed_record(&file.claimed, true, INT64_MAX), 0);
+	assert_true(recorded(&file, RECORD_AT, &record) && record.open);
+	atomic_store(&file.slot.nonzero_end, 150);
+	assert_int_equal(claimed_record(&file.claimed, false, INT64_MAX), 0);
+	assert_true(recorded(&file, RECORD_AT, &record) && !record.open && record.end == 150);
+	file_delete(&file);
+}
+
 static void without_room_the_file_is_extended_for_it(void **state)
 {
 	struct record record;
@@ -718,6 +740,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(it_is_written_in_the_last_page),
 	cmocka_unit_test(its_place_is_not_sought),
 	cmocka_unit_test(what_it_says_is_possible),
+	cmocka_unit_test(what_tells_its_end_needs_none),
 	cmocka_unit_test(without_room_the_file_is_extended_for_it),
 	cmocka_unit_test(somebodys_bytes_are_not_written_over),
 	cmocka_unit_test(a_call_that_fails_says_so),
