@@ -5,8 +5,11 @@
 #include "base/thread.h"
 
 #include <errno.h>
+#include <linux/btrfs.h>
 #include <linux/magic.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,6 +88,36 @@ bool lease_is_trusted(const struct statfs *fs)
 bool space_is_freed_by_cut(const struct statfs *fs)
 {
 	return (unsigned long)fs->f_type != BTRFS_SUPER_MAGIC;
+}
+
+/* 0 or -errno. */
+static int look_for(const char *path)
+{
+	int fd = sys.openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	sys.close(fd);
+	return 0;
+}
+
+bool cut_needs_quota(int fd)
+{
+	struct btrfs_ioctl_fs_info_args info = {.flags = 0};
+	char path[80];
+	int length;
+
+	if (sys.ioctl(fd, BTRFS_IOC_FS_INFO, &info) < 0)
+		return true;
+	length = snprintf(path, sizeof(path), "/sys/fs/btrfs/");
+	for (int i = 0; i < BTRFS_FSID_SIZE; i++)
+		length += snprintf(path + length, sizeof(path) - (size_t)length, "%s%02x",
+				   i >= 4 && i <= 10 && i % 2 == 0 ? "-" : "", info.fsid[i]);
+	if (look_for(path) < 0)
+		return true;
+	/* Only there while quotas are on (since Linux 5.9). */
+	snprintf(path + length, sizeof(path) - (size_t)length, "/qgroups");
+	return look_for(path) != -ENOENT;
 }
 
 bool space_stays_after_close(const struct statfs *fs)

@@ -32,6 +32,13 @@ bool lease_is_trusted(const struct statfs *fs);
  */
 bool space_is_freed_by_cut(const struct statfs *fs);
 
+/*
+ * fd: of a file on btrfs. With quotas a cut reserves its part of them before it gives anything back
+ * (btrfs_truncate of Linux 6.18): where a quota is used up, the file stays as long as it is. True also where
+ * it can't be found out.
+ */
+bool cut_needs_quota(int fd);
+
 /* What the filesystem itself allocates ahead isn't freed at close(2), after a fallocate(2). */
 bool space_stays_after_close(const struct statfs *fs);
 

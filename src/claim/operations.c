@@ -2,6 +2,7 @@
 #include "claim/operations.h"
 
 #include "base/sys.h"
+#include "claim/lease.h"
 #include "claim/seal.h"
 
 #include <errno.h>
@@ -24,8 +25,11 @@ static int64_t op_getlength(void *file)
 static int op_allocate(void *file, int64_t offset, int64_t bytes)
 {
 	struct claimed *claimed = file;
-	int ret = seal_mark(claimed, offset, offset + bytes);
+	int ret;
 
+	if (claimed->piecemeal && cut_needs_quota(claimed->fd))
+		return -EOPNOTSUPP;
+	ret = seal_mark(claimed, offset, offset + bytes);
 	if (ret < 0)
 		return ret;
 	/* Mode 0: can't wipe a byte that someone we don't see has just put there. */

@@ -102,6 +102,26 @@ static int64_t direct_io_alignment(const char *path)
 	return 0;
 }
 
+/* Not by the file itself: an open(2) has a living guardian settle it. */
+static bool may_lack_quota_for_cut(const char *path, const struct statfs *fs)
+{
+	char *directory;
+	bool may;
+	int fd;
+
+	if (space_is_freed_by_cut(fs))
+		return false;
+	directory = strdup(path);
+	if (directory)
+		*(strrchr(directory, '/') + 1) = '\0';
+	fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	may = cut_needs_quota(fd);
+	if (fd >= 0)
+		close(fd);
+	free(directory);
+	return may;
+}
+
 static void decide_by_filesystem(struct verdict *verdict, const struct stat *status)
 {
 	const struct rule_options *options = &verdict->rule->options;
@@ -122,6 +142,9 @@ static void decide_by_filesystem(struct verdict *verdict, const struct stat *sta
 	filesystem_name(fs.f_type, name);
 	if (options->mode == RULE_MODE_KEEP)
 		decide(verdict, RULE_MODE_KEEP, "on %s", name);
+	else if (may_lack_quota_for_cut(verdict->resolved, &fs))
+		decide(verdict, RULE_MODE_KEEP, "falls back to keep: on %s with quotas a cut may fail",
+		       name);
 	else if (options->exclusive == RULE_EXCLUSIVE_ASSUME)
 		decide(verdict, options->mode, "on %s; exclusive=assume vouches that nobody else opens it",
 		       name);

@@ -134,6 +134,36 @@ quota() { # TYPE
 	done
 }
 
+# A cut needs a part of the quota there: EDQUOT would leave the file longer than its data.
+earned() {
+	start_writer zero "$MNT/$1.data" -n 40000 -s 100 -m append -e hold || return
+	wait_until 10 has_more_than 3999999
+}
+
+tells() {
+	"$PREALLOCATE" match -m '*.data' "$MNT/any.data" | grep -F "$1"
+}
+
+quotas_on_btrfs() {
+	with_quota btrfs || {
+		skip "btrfs: quotas" "$no_filesystem"
+		release_filesystem
+		return
+	}
+	check "btrfs: the command tells what isn't extended with quotas" tells "with quotas a cut may fail"
+	check "btrfs: appended to, with quotas" earned with
+	check "btrfs: nothing is extended with quotas" never_extended "$MNT/with.data"
+	end_writer
+	btrfs quota disable "$MNT"
+	check "btrfs: the command tells what is extended without quotas" tells "in pieces of prealloc-align"
+	check "btrfs: appended to, without quotas" earned without
+	check_held_extended "btrfs: extended without quotas" "$MNT/without.data"
+	btrfs quota enable "$MNT"
+	end_writer
+	is "btrfs: cut with quotas that came later" "$(real_size "$MNT/without.data")" "$(acknowledged)"
+	release_filesystem
+}
+
 # --- a frozen filesystem ---
 
 opens() {
@@ -274,5 +304,6 @@ for type in $FILESYSTEMS; do
 	case $type in
 	ext4 | xfs | btrfs) quota "$type" ;;
 	esac
+	[ "$type" != btrfs ] || quotas_on_btrfs
 done
 done_testing

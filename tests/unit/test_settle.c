@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/btrfs.h>
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +218,57 @@ static void o_append_is_cleared_and_comes_back(void **state)
 	file_delete(&file);
 }
 
+/* --- what passes for a btrfs --- */
+
+#define SYSFS "/sys/fs/btrfs/01020304-0506-0708-090a-0b0c0d0e0f10"
+
+static struct {
+	int filesystem, directory, quotas; /* what asking for each says: 0 or an errno */
+} btrfs;
+
+static int answer(int error)
+{
+	if (error == 0)
+		return 0;
+	errno = error;
+	return -1;
+}
+
+static int btrfs_ioctl(int fd, unsigned long request, ...)
+{
+	va_list arguments;
+	void *argument;
+
+	va_start(arguments, request);
+	argument = va_arg(arguments, void *);
+	va_end(arguments);
+	if (request != BTRFS_IOC_FS_INFO)
+		return real.ioctl(fd, request, argument);
+	for (int i = 0; i < BTRFS_FSID_SIZE; i++)
+		((struct btrfs_ioctl_fs_info_args *)argument)->fsid[i] = (uint8_t)(i + 1);
+	return answer(btrfs.filesystem);
+}
+
+static int btrfs_openat(int dirfd, const char *path, int flags, ...)
+{
+	bool quotas = strcmp(path, SYSFS "/qgroups") == 0;
+
+	if (!quotas)
+		assert_string_equal(path, SYSFS);
+	if (answer(quotas ? btrfs.quotas : btrfs.directory) < 0)
+		return -1;
+	return real.openat(dirfd, "/", flags);
+}
+
+static void pass_for_btrfs(struct file *file, int quotas)
+{
+	file->claimed.piecemeal = true;
+	memset(&btrfs, 0, sizeof(btrfs));
+	btrfs.quotas = quotas;
+	sys.ioctl = btrfs_ioctl;
+	sys.openat = btrfs_openat;
+}
+
 /* btrfs gives nothing back of what is cut from a preallocated extent. */
 static void piecemeal_means_no_step(void **state)
 {
@@ -224,11 +276,54 @@ static void piecemeal_means_no_step(void **state)
 
 	(void)state;
 	file_new(&file, O_RDWR);
-	file.claimed.piecemeal = true;
+	pass_for_btrfs(&file, ENOENT);
 	assert_int_equal(claimed_extend(&file.claimed, START, START + 10, INT64_MAX), 0);
 	assert_int_equal(size_of(&file), MIB);
 	assert_int_equal(claimed_settle(&file.claimed, SETTLED_ASKED), 0);
 	assert_int_equal(size_of(&file), START);
+	file_delete(&file);
+}
+
+/* They may be used up when the cut comes, and it would fail. */
+static void with_quotas_on_btrfs_nothing_is_extended(void **state)
+{
+	static const struct {
+		int filesystem, directory, quotas;
+	} answers[] = {{0, 0, 0}, {0, 0, EACCES}, {0, ENOENT, ENOENT}, {ENOTTY, 0, ENOENT}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		struct file file;
+
+		file_new(&file, O_RDWR | O_APPEND);
+		pass_for_btrfs(&file, answers[i].quotas);
+		btrfs.directory = answers[i].directory;
+		btrfs.filesystem = answers[i].filesystem;
+		assert_int_equal(claimed_extend(&file.claimed, START, START + 10, INT64_MAX),
+				 -EOPNOTSUPP);
+		assert_int_equal(size_of(&file), START);
+		assert_true(appends(&file));
+		assert_ordinary(&file);
+		assert_mtime_kept(&file);
+		file_delete(&file);
+	}
+}
+
+static void quotas_that_come_later_end_it(void **state)
+{
+	struct file file;
+
+	(void)state;
+	file_new(&file, O_RDWR);
+	pass_for_btrfs(&file, ENOENT);
+	assert_int_equal(claimed_extend(&file.claimed, START, START + 10, INT64_MAX), 0);
+	append(&file, 10);
+	btrfs.quotas = 0;
+	assert_int_equal(claimed_extend(&file.claimed, MIB, MIB + 1, INT64_MAX), -EOPNOTSUPP);
+	assert_int_equal(size_of(&file), MIB);
+	assert_int_equal(claimed_settle(&file.claimed, SETTLED_FAILED), 0);
+	assert_int_equal(size_of(&file), START + 10);
+	assert_nothing_lost(&file);
 	file_delete(&file);
 }
 
@@ -725,6 +820,8 @@ static const struct CMUnitTest tests[] = {
 	test(a_file_is_extended_and_settled),
 	test(o_append_is_cleared_and_comes_back),
 	test(piecemeal_means_no_step),
+	test(with_quotas_on_btrfs_nothing_is_extended),
+	test(quotas_that_come_later_end_it),
 	test(a_refused_extension_leaves_no_trace),
 	test(a_filesystem_keeps_its_last_percents),
 	test(an_unseen_byte_is_kept),
