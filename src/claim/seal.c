@@ -24,9 +24,14 @@ static void publish(struct claimed *claimed, int64_t record_at, const struct rec
 
 	claimed->record_at = record_at;
 	atomic_store(&slot->record_at, record_at);
+	/* Who looks without the lock never finds a habit that isn't recorded. */
+	atomic_store(&slot->recorded_zeroes, 0);
+	atomic_store(&slot->recorded_stride, 0);
 	atomic_store(&slot->recorded_end, record->end);
 	atomic_store(&slot->recorded_open, record->open);
 	atomic_store(&slot->recorded_nonzero, record->nonzero_end);
+	atomic_store(&slot->recorded_zeroes, record->zeroes);
+	atomic_store(&slot->recorded_stride, record->stride);
 }
 
 /* There is none: the mark tells of an end. */
@@ -45,6 +50,7 @@ int seal_begin(struct claimed *claimed, int64_t floor)
 	if (floor > st.st_size)
 		floor = st.st_size;
 	claimed->mark = (struct mark){.floor = floor < 0 ? 0 : floor};
+	claimed->habit = (struct habit){0};
 	/* There is none. But one that couldn't be removed (seccomp) would be there for ever. */
 	ret = mark_remove(claimed->fd);
 	if (ret < 0 && ret != -ENODATA && ret != -EOPNOTSUPP)
@@ -154,17 +160,38 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-int seal_record(struct claimed *claimed, bool open)
+/* Where the data end now. Garbage in the slot would make it no record, and data. */
+static struct record record_now(struct claimed *claimed, bool open)
 {
 	struct claim_slot *slot = claimed->slot;
+	int64_t nonzero_end = atomic_load(&slot->nonzero_end);
 	struct record record = {
 		.key = claimed->mark.key,
 		.open = open,
 		.ino = claimed->mark.ino,
 		.synced_end = atomic_load(&slot->synced_end),
 		.end = atomic_load(&claimed->positions.data_end),
-		.nonzero_end = atomic_load(&slot->nonzero_end),
 	};
+
+	if (record.synced_end < 0)
+		record.synced_end = 0;
+	if (record.synced_end > record.end)
+		record.synced_end = record.end;
+	if (nonzero_end < 0 || nonzero_end > record.end)
+		nonzero_end = 0;
+	if (nonzero_end > record.synced_end)
+		record.nonzero_end = nonzero_end;
+	habit_note(&claimed->habit, record.end, nonzero_end);
+	/* Until the next sync nobody is asked, whatever is appended. */
+	if (!open)
+		habit_tell(&claimed->habit, &record);
+	return record;
+}
+
+int seal_record(struct claimed *claimed, bool open)
+{
+	struct claim_slot *slot = claimed->slot;
+	struct record record = record_now(claimed, open);
 	struct stat before, after;
 	int64_t at;
 	int ret;
@@ -174,13 +201,6 @@ int seal_record(struct claimed *claimed, bool open)
 		publish(claimed, 0, &record);
 		return 0;
 	}
-	/* Garbage would make it none, and data. */
-	if (record.synced_end < 0)
-		record.synced_end = 0;
-	if (record.synced_end > record.end)
-		record.synced_end = record.end;
-	if (record.nonzero_end > record.end || record.nonzero_end <= record.synced_end)
-		record.nonzero_end = 0;
 	if (sys.fstat(claimed->fd, &before) < 0)
 		return -errno;
 	atomic_fetch_add(&slot->sequence, 1);

@@ -177,8 +177,7 @@ int claimed_record(struct claimed *claimed, bool open, int64_t max_end)
 	if (!claimed_is_extended(claimed) || !find_data_end(claimed, st.st_size))
 		return -EUCLEAN;
 	/* Asked for by who has looked in the middle of another thread's append. */
-	if (atomic_load(&claimed->slot->nonzero_end) ==
-		    atomic_load(&claimed->positions.data_end) &&
+	if (slot_told_end(claimed->slot) == atomic_load(&claimed->positions.data_end) &&
 	    !atomic_load(&claimed->slot->recorded_open))
 		return 0;
 	ret = seal_record(claimed, open);

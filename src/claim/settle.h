@@ -6,6 +6,7 @@
 #ifndef CLAIM_SETTLE_H
 #define CLAIM_SETTLE_H
 
+#include "claim/habit.h"
 #include "claim/slot.h"
 #include "recovery/mark.h"
 
@@ -27,6 +28,7 @@ struct claimed {
 	/* Valid while extended; key 0: the filesystem takes none, and needs none. */
 	struct mark mark;
 	int64_t record_at; /* 0: there is no record */
+	struct habit habit;
 	bool settling;	   /* what is cut now is cut for good */
 	/* Valid between claimed_catch_up and the settle; 0: no such write was interrupted. */
 	int64_t uncounted_end; /* bytes of a pwrite that didn't count end here */

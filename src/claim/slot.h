@@ -7,6 +7,7 @@
 
 #include "base/lock.h"
 #include "filter/filter.h"
+#include "recovery/record.h"
 
 #include <stdint.h>
 
@@ -103,6 +104,8 @@ struct claim_slot {
 	_Atomic uint32_t recorded_open;
 	/* The record is doubted when the byte before this is zero; 0: by none. */
 	_Atomic int64_t recorded_nonzero;
+	/* How appends behind recorded_end may end without being recorded (struct record). */
+	_Atomic int64_t recorded_zeroes, recorded_stride;
 	_Atomic int64_t record_at;
 	_Atomic uint32_t key;
 
@@ -173,6 +176,18 @@ static inline bool slot_is_sound(const struct claim_slot *slot)
 {
 	return atomic_load_explicit(&slot->positions.data_end, memory_order_relaxed) ==
 	       ~atomic_load_explicit(&slot->data_end_check, memory_order_relaxed);
+}
+
+/* Where the data end, as far as their last byte that isn't zero tells whoever finds the file. */
+static inline int64_t slot_told_end(const struct claim_slot *slot)
+{
+	struct record record = {
+		.zeroes = atomic_load_explicit(&slot->recorded_zeroes, memory_order_relaxed),
+		.stride = atomic_load_explicit(&slot->recorded_stride, memory_order_relaxed),
+		.end = atomic_load_explicit(&slot->recorded_end, memory_order_relaxed),
+	};
+
+	return record_told_end(&record, atomic_load(&slot->nonzero_end));
 }
 
 /* The guardian lives; without one (the slot of a file that isn't claimed) there is none to die. */

@@ -76,7 +76,7 @@ static bool end_is_known(struct claim_slot *slot)
 {
 	int64_t data_end = atomic_load(&slot->positions.data_end);
 
-	return data_end < 0 || atomic_load(&slot->nonzero_end) == data_end ||
+	return data_end < 0 || slot_told_end(slot) == data_end ||
 	       (atomic_load(&slot->recorded_end) == data_end && !atomic_load(&slot->recorded_open));
 }
 
@@ -135,14 +135,14 @@ bool seal_hangs_on(struct claim_slot *slot, const struct transfer *transfer, int
 		   int64_t bytes)
 {
 	int64_t data_end = atomic_load(&slot->positions.data_end);
+	int64_t nonzero_end = atomic_load(&slot->nonzero_end);
 	int64_t recorded_nonzero = atomic_load(&slot->recorded_nonzero);
 	bool hangs = seal_covers(start, bytes, recorded_nonzero) &&
 		     !keeps_byte(transfer, start, recorded_nonzero);
 
-	if (!hangs && atomic_load(&slot->nonzero_end) == data_end &&
-	    seal_covers(start, bytes, data_end) &&
+	if (!hangs && slot_told_end(slot) == data_end && seal_covers(start, bytes, nonzero_end) &&
 	    (atomic_load(&slot->recorded_end) != data_end || atomic_load(&slot->recorded_open)))
-		hangs = !keeps_byte(transfer, start, data_end);
+		hangs = !keeps_byte(transfer, start, nonzero_end);
 	return hangs;
 }
 
@@ -274,7 +274,8 @@ int64_t seal_before_sync(struct description *description, int fd)
 		return end;
 	}
 	files_check_guardian();
-	if (atomic_load(&slot->nonzero_end) == end) {
+	/* Whoever finds an open one can't tell how much of it is data. */
+	if (slot_told_end(slot) == end && !atomic_load(&slot->recorded_open)) {
 		note_synced(slot, end);
 		return end;
 	}

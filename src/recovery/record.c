@@ -20,11 +20,27 @@ struct stored {
 	uint64_t ino;
 	int64_t synced_end, end, nonzero_end;
 	uint64_t open;
+	int64_t zeroes, stride;
 };
 
 int64_t record_place(int64_t file_end)
 {
 	return file_end < RECORD_BYTES ? -1 : (file_end / RECORD_BYTES - 1) * RECORD_BYTES;
+}
+
+int64_t record_told_end(const struct record *record, int64_t nonzero_end)
+{
+	int64_t more = record->zeroes > 0 ? record->zeroes : 0;
+
+	/* Anything may be in the slot of a program that has scribbled over it. */
+	if (record->end < 0 || nonzero_end <= record->end)
+		return nonzero_end;
+	if (record->stride > 0) {
+		int64_t over = (nonzero_end - record->end) % record->stride;
+
+		more = over > 0 ? record->stride - over : 0;
+	}
+	return nonzero_end > INT64_MAX - more ? INT64_MAX : nonzero_end + more;
 }
 
 static uint32_t digest_of(const struct stored *stored)
@@ -44,6 +60,8 @@ void record_encode(const struct record *record, unsigned char page[static RECORD
 		.end = (int64_t)htole64((uint64_t)record->end),
 		.nonzero_end = (int64_t)htole64((uint64_t)record->nonzero_end),
 		.open = htole64(record->open),
+		.zeroes = (int64_t)htole64((uint64_t)record->zeroes),
+		.stride = (int64_t)htole64((uint64_t)record->stride),
 	};
 
 	memcpy(stored.magic, magic, sizeof(magic));
@@ -57,6 +75,12 @@ static bool is_zero(const unsigned char *bytes, size_t count)
 	while (count > 0 && !bytes[count - 1])
 		count--;
 	return count == 0;
+}
+
+static bool is_habit(int64_t zeroes, int64_t stride)
+{
+	return zeroes >= 0 && zeroes <= RECORD_LONGEST_STRIDE && stride >= 0 &&
+	       stride <= RECORD_LONGEST_STRIDE && (!zeroes || !stride);
 }
 
 int record_decode(struct record *record, const unsigned char page[static RECORD_BYTES])
@@ -75,11 +99,13 @@ int record_decode(struct record *record, const unsigned char page[static RECORD_
 		.synced_end = (int64_t)le64toh((uint64_t)stored.synced_end),
 		.end = (int64_t)le64toh((uint64_t)stored.end),
 		.nonzero_end = (int64_t)le64toh((uint64_t)stored.nonzero_end),
+		.zeroes = (int64_t)le64toh((uint64_t)stored.zeroes),
+		.stride = (int64_t)le64toh((uint64_t)stored.stride),
 	};
 	/* Somebody may have made it up. */
 	if (!record->key || le64toh(stored.open) > 1 || record->synced_end < 0 ||
 	    record->synced_end > record->end || record->nonzero_end < 0 ||
-	    record->nonzero_end > record->end)
+	    record->nonzero_end > record->end || !is_habit(record->zeroes, record->stride))
 		return -EINVAL;
 	return 0;
 }

@@ -4,7 +4,8 @@
  * byte tells by itself, after any crash, where the data ends. Only of data that ends in a zero byte
  * something has to be written down: in the last page of what is allocated ahead, so that it goes to
  * the disk with the program's own sync, as data. The guardian alone writes it: it alone cuts, so it
- * can't write behind the end of a file that has just been cut.
+ * can't write behind the end of a file that has just been cut. Most such programs have a habit, as
+ * records of one size or strings; that is recorded, too, and what keeps to it isn't recorded any more.
  */
 #ifndef RECOVERY_RECORD_H
 #define RECOVERY_RECORD_H
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #define RECORD_BYTES INT64_C(4096) /* a page: also an O_DIRECT description may write it */
+#define RECORD_LONGEST_STRIDE (INT64_C(1) << 20)
 
 /* Positions in bytes, >= 0. */
 struct record {
@@ -22,7 +24,16 @@ struct record {
 	int64_t synced_end;  /* what the program has synced, at most end */
 	int64_t end;	     /* where the data ended */
 	int64_t nonzero_end; /* behind the last byte of it that isn't zero; 0: not known */
+	/*
+	 * Where data end that come behind `end`: so many zeroes behind their last byte that isn't one; or
+	 * at the next multiple of stride, counted from `end`; both 0: at that byte. One of them at most,
+	 * neither above RECORD_LONGEST_STRIDE.
+	 */
+	int64_t zeroes, stride;
 };
+
+/* Where data end whose last byte that isn't zero is before nonzero_end. */
+int64_t record_told_end(const struct record *record, int64_t nonzero_end);
 
 /* Where the record of a file of this real size is; -1: it has no room for one. */
 int64_t record_place(int64_t file_end);

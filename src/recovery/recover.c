@@ -31,7 +31,7 @@ static int64_t end_of_record(const struct record *record, int64_t used, bool thi
 int64_t recover_end(const struct mark *mark, const struct recover_facts *facts, bool strip_zeros,
 		    enum recover_source *source)
 {
-	int64_t end = recover_begin(mark, facts->this_boot);
+	int64_t end = recover_begin(mark, facts->this_boot), told = facts->used;
 	bool doubt = mark->flags & MARK_DOUBTED;
 
 	*source = RECOVER_BY_MARK;
@@ -43,10 +43,12 @@ int64_t recover_end(const struct mark *mark, const struct recover_facts *facts, 
 			*source = RECOVER_BY_RECORD;
 		}
 		doubt |= facts->record.open && facts->this_boot;
+		told = record_told_end(&facts->record, facts->used);
 	}
+	/* Where nothing was found, used isn't behind a byte. */
 	if (facts->used > end) {
-		end = facts->used;
-		*source = RECOVER_BY_DATA;
+		end = told;
+		*source = told > facts->used ? RECOVER_BY_RECORD : RECOVER_BY_DATA;
 	}
 	if (doubt && facts->block_end > end) {
 		*source = strip_zeros ? RECOVER_BY_STRIP : RECOVER_BY_BLOCK;

@@ -119,6 +119,8 @@ each_filesystem() {
 	death_of "$1" 'zeroes at the end' block 0 -s 40-9000 -z
 	death_of "$1" 'zeroes at the end, fdatasync' exact 0 -s 40-9000 -z -y
 	death_of "$1" 'zeroes at the end, O_DSYNC' exact 0 -s 40-9000 -z -Y dsync -m pwrite
+	death_of "$1" 'zeroes by habit' block 0 -s 40-3000 -Z
+	death_of "$1" 'records of one size, zeroes at the end, fdatasync' exact 0 -s 512 -z -y
 	death_of "$1" '4 threads, O_APPEND' shared 0 -s 40-3000 -t 4 -m append
 	death_of "$1" '20 files' exact 20 -f 20 -s 40-3000 -t 4
 	death_of "$1" '20 files, zeroes, fdatasync now and then' block 20 -f 20 -s 40-9000 -z -y -E 7

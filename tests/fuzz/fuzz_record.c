@@ -11,7 +11,7 @@
 #include "recovery/digest.h"
 #include "recovery/recover.h"
 
-#define STORED 56 /* bytes of it that aren't always zero */
+#define STORED 72 /* bytes of it that aren't always zero */
 #define DIGEST_AT 8
 
 static bool decode_and_encode(const unsigned char page[static RECORD_BYTES], struct record *record)
@@ -26,6 +26,9 @@ static bool decode_and_encode(const unsigned char page[static RECORD_BYTES], str
 	require(record->synced_end >= 0 && record->synced_end <= record->end &&
 		record->nonzero_end >= 0 && record->nonzero_end <= record->end,
 		"positions out of order");
+	require(record->zeroes >= 0 && record->zeroes <= RECORD_LONGEST_STRIDE &&
+		record->stride >= 0 && record->stride <= RECORD_LONGEST_STRIDE &&
+		(!record->zeroes || !record->stride), "a habit that can't be");
 	return true;
 }
 
@@ -120,6 +123,10 @@ static size_t fuzz_make(unsigned int *random, uint8_t *data, size_t size)
 	record.nonzero_end = rand_r(random) % 10000;
 	record.end = record.nonzero_end + rand_r(random) % 10000;
 	record.synced_end = rand_r(random) % (record.end + 1);
+	if (rand_r(random) & 1)
+		record.zeroes = rand_r(random) % 100;
+	else
+		record.stride = rand_r(random) % 5000;
 	record_encode(&record, page);
 	memcpy(data, page, STORED);
 	for (size_t i = STORED; i < 120 && i < size; i++)

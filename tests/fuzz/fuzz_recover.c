@@ -364,6 +364,11 @@ static void make_records(struct source *source, const struct mark *mark)
 		record.end = next_position(source, 0, LONGEST);
 		record.synced_end = next_position(source, 0, record.end);
 		record.nonzero_end = next_position(source, 0, record.end);
+		/* The order of what was there before stays, for the inputs that are kept. */
+		if ((bits & 0x22) == 0x22)
+			record.zeroes = next(source);
+		else if ((bits & 0x82) == 0x82)
+			record.stride = next(source) * 64;
 		record_encode(&record, now.content + at);
 		if (bits & 8)
 			now.content[at + next_position(source, 0, PAGE - 1)] ^= next(source);

@@ -5,6 +5,7 @@
  *	-n COUNT	records (of each thread, or to each file)
  *	-s MIN[-MAX]	bytes of a record
  *	-z		most of them end in zeroes, some by a write of nothing else
+ *	-Z		for a while each in as many zeroes, then in others or none
  *	-m METHOD	write, append (O_APPEND), writev, pwrite or pwritev2
  *	-t THREADS	write, append and writev only, where they share one descriptor
  *	-f FILES	FILE.0, FILE.1 ... in turn, divided between the threads; file i is writer i's
@@ -106,7 +107,7 @@ static void write_record(int fd, const char *record, size_t length, uint64_t seq
 {
 	size_t first = length;
 
-	if (the.ack->zeroes && sequence % 4 == 3) {
+	if (the.ack->zeroes == ENDS_IN_ZEROES && sequence % 4 == 3) {
 		while (first > 0 && record[first - 1] == '\0')
 			first--;
 	}
@@ -269,13 +270,15 @@ static int named(const char *name, const char *const *names)
 static void parse_options(int argc, char **argv)
 {
 	unsigned shortest = 100, longest = 0;
-	int option, zeroes = 0;
+	int option;
+	uint32_t zeroes = 0;
 
-	while ((option = getopt(argc, argv, "n:s:zm:t:f:qr:w:oF:yY:E:d:e:k:x:")) != -1) {
+	while ((option = getopt(argc, argv, "n:s:zZm:t:f:qr:w:oF:yY:E:d:e:k:x:")) != -1) {
 		switch (option) {
 		case 'n': the.count = strtoull(optarg, NULL, 10); break;
 		case 's': sscanf(optarg, "%u-%u", &shortest, &longest); break;
-		case 'z': zeroes = 1; break;
+		case 'z': zeroes = ENDS_IN_ZEROES; break;
+		case 'Z': zeroes = ENDS_BY_HABIT; break;
 		case 'm': the.method = (enum method)named(optarg, method_names); break;
 		case 't': the.threads = (unsigned)atoi(optarg); break;
 		case 'f': the.files = (unsigned)atoi(optarg); break;
@@ -307,7 +310,7 @@ static void parse_options(int argc, char **argv)
 	the.ack = acknowledged_map(the.ack_path);
 	the.ack->shortest = shortest;
 	the.ack->longest = longest;
-	the.ack->zeroes = zeroes ? ENDS_IN_ZEROES : 0;
+	the.ack->zeroes = zeroes;
 }
 
 static void open_files(void)

@@ -65,10 +65,21 @@ static size_t zeroes_at_end(size_t length, uint64_t random)
 	}
 }
 
+/* Each habit is kept for some records, of which two and more follow each other often. */
+static size_t zeroes_by_habit(size_t length, uint64_t sequence, uint64_t random)
+{
+	switch (scramble(sequence / 23) % 5) {
+	case 0: return 0;
+	case 1: return 3;
+	case 2: return zeroes_at_end(length, random);
+	default: return 1;
+	}
+}
+
 void record_make(char *buffer, size_t length, unsigned writer, uint64_t sequence)
 {
 	char text[HEADER + 1];
-	uint64_t letters = scramble(sequence * WRITERS + (writer & ~ENDS_IN_ZEROES));
+	uint64_t letters = scramble(sequence * WRITERS + (writer & ~ENDINGS));
 	uint32_t sum = 2166136261u;
 
 	snprintf(text, sizeof(text), "R%016llx%04x%06x:", (unsigned long long)sequence,
@@ -83,6 +94,10 @@ void record_make(char *buffer, size_t length, unsigned writer, uint64_t sequence
 	buffer[length - 1] = '\n';
 	if (writer & ENDS_IN_ZEROES) {
 		size_t zeroes = zeroes_at_end(length, scramble(letters));
+
+		memset(buffer + length - zeroes, 0, zeroes);
+	} else if (writer & ENDS_BY_HABIT) {
+		size_t zeroes = zeroes_by_habit(length, sequence, scramble(letters));
 
 		memset(buffer + length - zeroes, 0, zeroes);
 	}
@@ -132,15 +147,15 @@ int records_verify(const char *bytes, size_t size, const struct acknowledged *be
 
 		memcpy(header, bytes + at, size - at < HEADER ? size - at : HEADER);
 		if (sscanf(header, "R%16llx%4x%6x:", &sequence, &writer, &length) != 3 ||
-		    (writer & ~ENDS_IN_ZEROES) >= WRITERS || length < RECORD_MIN || length > RECORD_MAX ||
+		    (writer & ~ENDINGS) >= WRITERS || length < RECORD_MIN || length > RECORD_MAX ||
 		    length > size - at) {
 			if (in_flight == WRITE_IN_FLIGHT &&
 			    tail_is_in_flight(bytes, size, at, after, seen, expected))
 				break;
 			return complain("not a record", bytes, size, at);
 		}
-		zeroes = writer & ENDS_IN_ZEROES;
-		writer &= ~ENDS_IN_ZEROES;
+		zeroes = writer & ENDINGS;
+		writer &= ~ENDINGS;
 		record_make(expected, length, writer | zeroes, sequence);
 		if (memcmp(bytes + at, expected, length))
 			return complain("a damaged record", bytes, size, at);

@@ -17,8 +17,10 @@
 #define RECORD_MAX (1 << 20)
 #define WRITERS 64
 
-/* Joined to a writer's number in record_make: most of its records end in zeroes. */
+/* Joined to a writer's number in record_make: most of its records end in zeroes; in as many for a while. */
 #define ENDS_IN_ZEROES 0x8000u
+#define ENDS_BY_HABIT 0x4000u
+#define ENDINGS (ENDS_IN_ZEROES | ENDS_BY_HABIT)
 
 struct writer {
 	_Atomic uint64_t records; /* acknowledged */
@@ -29,7 +31,7 @@ struct writer {
 
 struct acknowledged {
 	_Atomic uint32_t shortest, longest; /* of all records in the file */
-	_Atomic uint32_t zeroes;            /* ENDS_IN_ZEROES, or 0 */
+	_Atomic uint32_t zeroes;            /* of ENDINGS, or 0 */
 	struct writer writers[WRITERS];
 };
 

@@ -14,104 +14,12 @@
 
 #include <linux/fs.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-#include <sys/xattr.h>
 
-#include "base/thread.h"
-#include "files/engage.h"
-#include "files/seal.h"
-#include "recovery/recover.h"
-#include "test_engage_twin.h"
+#include "test_found.h"
 
-#define PAGE 4096
 #define LOOK_BACK (1 << 20) /* of src/files/seal.c */
 
-static struct sys real;
-static unsigned int questions, syncs;
-static int sync_errno; /* 0: it succeeds */
-
-static ssize_t counting_sendmsg(int fd, const struct msghdr *message, int flags)
-{
-	questions++;
-	return real.sendmsg(fd, message, flags);
-}
-
-static int counting_fdatasync(int fd)
-{
-	syncs++;
-	if (!sync_errno)
-		return real.fdatasync(fd);
-	errno = sync_errno;
-	return -1;
-}
-
-/* How many questions the guardian was asked since. */
-static unsigned int asked(void)
-{
-	unsigned int count = questions;
-
-	questions = 0;
-	return count;
-}
-
-static unsigned int synced(void)
-{
-	unsigned int count = syncs;
-
-	syncs = 0;
-	return count;
-}
-
-static ssize_t call_pwritev2(const struct transfer *t)
-{
-	return pwritev2(t->fd, t->iov, t->count, t->at_offset ? t->offset : -1, t->flags);
-}
-
-static ssize_t put_iov(struct twin *t, const struct iovec *iov, int count, int64_t offset, int flags)
-{
-	struct transfer transfer = {.fd = t->fd, .at_offset = offset >= 0, .offset = offset,
-				    .iov = iov, .count = count, .flags = flags,
-				    .call = call_pwritev2};
-
-	for (int i = 0; i < count; i++)
-		transfer.bytes += iov[i].iov_len;
-	return files_write(table_get(t->fd), &transfer);
-}
-
-/* data: 'x' and '.', which stands for zero. */
-static void put_with(struct twin *t, const char *data, int64_t offset, int flags)
-{
-	size_t length = strlen(data);
-	char *bytes = strdup(data);
-	struct iovec iov = {bytes, length};
-
-	for (size_t i = 0; i < length; i++)
-		if (bytes[i] == '.')
-			bytes[i] = 0;
-	assert_int_equal(put_iov(t, &iov, 1, offset, flags), length);
-	free(bytes);
-}
-
-static void append(struct twin *t, const char *data)
-{
-	put_with(t, data, -1, 0);
-}
-
-static void overwrite(struct twin *t, const char *data, int64_t offset)
-{
-	put_with(t, data, offset, 0);
-}
-
-static void sync_it(struct twin *t)
-{
-	assert_int_equal(files_sync(t->fd, fsync), 0);
-}
-
-static struct claim_slot *slot_of(struct twin *t)
-{
-	return atomic_load(&table_get(t->fd)->slot);
-}
+/* --- when the guardian is asked --- */
 
 #define NONZERO_END(t) atomic_load(&slot_of(t)->nonzero_end)
 
@@ -122,93 +30,6 @@ static ino_t stat_ino(struct twin *t)
 	assert_int_equal(fstat(t->fd, &st), 0);
 	return st.st_ino;
 }
-
-static int64_t data_end(struct twin *t)
-{
-	return atomic_load(&slot_of(t)->positions.data_end);
-}
-
-/* Ten bytes, and extended from there. */
-static void begin_with(struct twin *t, int flags)
-{
-	twin_open(t, "a.log", flags);
-	append(t, "xxxxx");
-	append(t, "xxxxx");
-	assert_true(twin_is_extended(t));
-	assert_int_equal(data_end(t), 10);
-	asked();
-	synced();
-}
-
-static void begin(struct twin *t)
-{
-	begin_with(t, O_RDWR);
-}
-
-static void end(struct twin *t)
-{
-	files_closing(t->fd);
-	close(t->fd);
-	close(t->plain);
-}
-
-enum crash { KILLED, POWER_LOST };
-
-static void copy_bytes(int from, int to, int64_t size)
-{
-	char page[PAGE];
-
-	assert_int_equal(ftruncate(to, size), 0);
-	for (int64_t at = 0; at < size; at += PAGE) {
-		static const char none[PAGE];
-		ssize_t got = pread(from, page, sizeof(page), at);
-
-		assert_true(got > 0);
-		if (memcmp(page, none, (size_t)got) != 0)
-			assert_int_equal(pwrite(to, page, (size_t)got, at), got);
-	}
-}
-
-/* What recovery makes of the file, were all of it on the disk now: its size. */
-static int64_t found_after(struct twin *t, enum crash crash)
-{
-	static const struct recover_options options;
-	struct recovery recovery;
-	struct mark mark, own = {0};
-	struct record record;
-	struct stat st;
-	char path[4096];
-	int64_t at;
-	int copy;
-
-	snprintf(path, sizeof(path), "%s/copy", twin_directory);
-	unlink(path);
-	copy = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(copy >= 0);
-	assert_int_equal(fstat(t->fd, &st), 0);
-	copy_bytes(t->fd, copy, st.st_size);
-	assert_int_equal(mark_read(t->fd, &mark), 0);
-	assert_int_equal(mark_identify(&own, copy), 0);
-	at = record_place(st.st_size);
-	if (record_read(copy, at, mark.key, mark.ino, &record) > 0) {
-		record.ino = own.ino;
-		assert_int_equal(record_write(copy, at, &record), 0);
-	}
-	mark.ino = own.ino;
-	mark.generation = own.generation;
-	if (crash == POWER_LOST)
-		mark.boot++;
-	assert_int_equal(mark_write(copy, &mark), 0);
-	assert_int_equal(recover_file(copy, &options, &recovery), 0);
-	assert_int_equal(fstat(copy, &st), 0);
-	assert_int_equal(st.st_size, recovery.size);
-	close(copy);
-	return st.st_size;
-}
-
-#define assert_found(t, crash, size) assert_int_equal(found_after(t, crash), size)
-
-/* --- when the guardian is asked --- */
 
 static void data_that_tell_their_end_need_no_record(void **state)
 {
@@ -252,7 +73,17 @@ static void zeroes_at_the_end_are_recorded(void **state)
 	append(&t, "x");
 	sync_it(&t);
 	assert_int_equal(asked(), 0);
+	assert_found(&t, KILLED, 27);
 	assert_found(&t, POWER_LOST, 27);
+	/* Open, and then its end tells itself. */
+	append(&t, "xx..");
+	append(&t, "xx...");
+	append(&t, "x");
+	assert_int_equal(asked(), 2);
+	sync_it(&t);
+	assert_int_equal(asked(), 1);
+	assert_found(&t, KILLED, 37);
+	assert_found(&t, POWER_LOST, 37);
 	end(&t);
 }
 
@@ -265,17 +96,17 @@ static void a_record_knows_of_the_syncs_before_it(void **state)
 	(void)state;
 	begin(&t);
 	append(&t, "x.");
-	append(&t, "x.");
+	append(&t, "x..");
 	assert_int_equal(atomic_load(&slot_of(&t)->recorded_open), 1);
-	assert_int_equal(atomic_load(&slot_of(&t)->recorded_end), 14);
+	assert_int_equal(atomic_load(&slot_of(&t)->recorded_end), 15);
 	for (int i = 0; i < 2; i++) {
 		sync_it(&t);
 		assert_int_equal(record_read(t.fd, atomic_load(&slot_of(&t)->record_at),
 					     atomic_load(&slot_of(&t)->key), stat_ino(&t), &record), 1);
 		assert_false(record.open);
-		assert_int_equal(record.end, 14 + i * 2);
-		assert_int_equal(record.synced_end, i * 14);
-		append(&t, "x.");
+		assert_int_equal(record.end, 15 + i * 4);
+		assert_int_equal(record.synced_end, i * 15);
+		append(&t, i == 0 ? "x..." : "x.");
 	}
 	end(&t);
 }
@@ -301,19 +132,22 @@ static void after_a_kill_no_zero_byte_is_missing(void **state)
 
 static void a_synchronous_file_is_recorded_at_each_append(void **state)
 {
+	static const char *const records[] = {"x.", "x..", "x..."};
 	struct twin t;
+	int64_t size = 10;
 
 	(void)state;
 	begin_with(&t, O_RDWR | O_DSYNC);
-	for (int i = 1; i <= 3; i++) {
-		append(&t, "x.");
+	for (int i = 0; i < 3; i++) {
+		append(&t, records[i]);
+		size += (int64_t)strlen(records[i]);
 		assert_int_equal(asked(), 1);
-		assert_found(&t, POWER_LOST, 10 + 2 * i);
+		assert_found(&t, POWER_LOST, size);
 	}
 	append(&t, "x");
 	assert_int_equal(asked(), 0);
-	assert_int_equal(atomic_load(&slot_of(&t)->synced_end), 17);
-	assert_int_equal(atomic_load(&table_get(t.fd)->synced_end), 17);
+	assert_int_equal(atomic_load(&slot_of(&t)->synced_end), 20);
+	assert_int_equal(atomic_load(&table_get(t.fd)->synced_end), 20);
 	assert_int_equal(synced(), 0);
 	end(&t);
 }
@@ -327,9 +161,9 @@ static void a_synchronous_write_is_recorded_at_once(void **state)
 	for (int i = 0; i < 2; i++) {
 		begin(&t);
 		put_with(&t, "x..", -1, 0);
-		put_with(&t, "x..", -1, 0);
+		put_with(&t, "x.", -1, 0);
 		asked();
-		put_with(&t, "x..", -1, flags[i]);
+		put_with(&t, "x...", -1, flags[i]);
 		assert_int_equal(asked(), 1);
 		assert_int_equal(synced(), 1);
 		assert_found(&t, POWER_LOST, 19);
@@ -940,16 +774,6 @@ static void above_the_lock_nobody_is_asked(void **state)
 	}
 }
 
-static int set_up(void **state)
-{
-	int result = twin_set_up(state);
-
-	real = sys;
-	sys.sendmsg = counting_sendmsg;
-	sys.fdatasync = counting_fdatasync;
-	return result;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -984,5 +808,5 @@ int main(void)
 		cmocka_unit_test(above_the_lock_nobody_is_asked),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, twin_tear_down);
+	return cmocka_run_group_tests(tests, found_set_up, twin_tear_down);
 }

@@ -20,7 +20,7 @@
 #include "recovery/record.h"
 
 #define PAGE RECORD_BYTES
-#define STORED 56
+#define STORED 72
 
 static struct sys real;
 static int error;      /* of the next calls, `times` times */
@@ -80,7 +80,7 @@ static int a_file(int64_t size)
 
 static const struct record some = {
 	.key = 0x12345678, .open = true, .ino = UINT64_C(0x1122334455667788),
-	.synced_end = 5, .end = INT64_C(1) << 40, .nonzero_end = 7,
+	.synced_end = 5, .end = INT64_C(1) << 40, .nonzero_end = 7, .stride = 0x20304,
 };
 
 static void assert_same(const struct record *a, const struct record *b)
@@ -89,6 +89,7 @@ static void assert_same(const struct record *a, const struct record *b)
 	assert_int_equal(a->open, b->open);
 	assert_true(a->ino == b->ino && a->synced_end == b->synced_end);
 	assert_true(a->end == b->end && a->nonzero_end == b->nonzero_end);
+	assert_true(a->zeroes == b->zeroes && a->stride == b->stride);
 }
 
 static void its_place_is_the_last_whole_page(void **state)
@@ -109,7 +110,8 @@ static void it_is_stored_little_endian(void **state)
 	static const unsigned char stored[PAGE] = {
 		'p', 'r', 'e', 'a', 'l', 'l', 'o', 'c', 0, 0, 0, 0, 0x78, 0x56, 0x34, 0x12,
 		0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 5, 0, 0, 0, 0, 0, 0, 0,
-		0, 0, 0, 0, 0, 1, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 1,
+		0, 0, 0, 0, 0, 1, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+		0, 0, 0, 0, 0, 0, 0, 0, 4, 3, 2,
 	};
 	uint32_t sum = htole32(digest(stored, STORED));
 	struct record record;
@@ -154,9 +156,14 @@ static void what_somebody_made_up_is_none(void **state)
 		{.key = 1, .end = 10, .nonzero_end = -1},
 		{.key = 1, .end = 10, .nonzero_end = 11},
 		{.key = 1, .end = -1, .synced_end = -2},
+		{.key = 1, .end = 10, .zeroes = -1},
+		{.key = 1, .end = 10, .stride = -1},
+		{.key = 1, .end = 10, .zeroes = 1, .stride = 1},
+		{.key = 1, .end = 10, .zeroes = RECORD_LONGEST_STRIDE + 1},
+		{.key = 1, .end = 10, .stride = RECORD_LONGEST_STRIDE + 1},
 	};
 	static const struct record whole = {.key = 1, .end = 10, .synced_end = 10,
-					    .nonzero_end = 10};
+					    .nonzero_end = 10, .zeroes = RECORD_LONGEST_STRIDE};
 	static unsigned char page[PAGE];
 	struct record record;
 	uint32_t sum;
@@ -175,6 +182,33 @@ static void what_somebody_made_up_is_none(void **state)
 	sum = htole32(digest(page, STORED));
 	memcpy(page + 8, &sum, sizeof(sum));
 	assert_int_equal(record_decode(&record, page), -EINVAL);
+}
+
+static void it_tells_where_later_data_end(void **state)
+{
+	static const struct {
+		int64_t end, zeroes, stride, nonzero_end, told;
+	} rows[] = {
+		{100, 0, 0, 50, 50}, {100, 0, 0, 150, 150},
+		{100, 3, 0, 99, 99}, {100, 3, 0, 100, 100}, {100, 3, 0, 101, 104},
+		{100, 0, 10, 100, 100}, {100, 0, 10, 101, 110}, {100, 0, 10, 110, 110},
+		{100, 0, 10, 111, 120}, {100, 0, 10, 99, 99},
+		/* What can't be is not believed. */
+		{-1, 3, 10, 100, 100}, {INT64_MIN, 3, 10, INT64_MAX, INT64_MAX},
+		{0, -5, 0, 100, 100}, {0, 0, -5, 100, 100},
+		{0, INT64_MAX, 0, 100, INT64_MAX}, {1, 0, INT64_MAX, 100, INT64_MAX},
+		{0, 0, INT64_MAX, 100, INT64_MAX}, {0, 5, 0, INT64_MAX - 4, INT64_MAX},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct record record = {.end = rows[i].end, .zeroes = rows[i].zeroes,
+					.stride = rows[i].stride};
+
+		if (record_told_end(&record, rows[i].nonzero_end) != rows[i].told)
+			fail_msg("row %zu: %lld", i,
+				 (long long)record_told_end(&record, rows[i].nonzero_end));
+	}
 }
 
 static void it_is_written_and_read(void **state)
@@ -273,6 +307,7 @@ int main(void)
 		cmocka_unit_test_setup(it_is_stored_little_endian, set_up),
 		cmocka_unit_test_setup(other_pages_are_none, set_up),
 		cmocka_unit_test_setup(what_somebody_made_up_is_none, set_up),
+		cmocka_unit_test_setup(it_tells_where_later_data_end, set_up),
 		cmocka_unit_test_setup(it_is_written_and_read, set_up),
 		cmocka_unit_test_setup(an_interrupted_call_is_made_again, set_up),
 		cmocka_unit_test_setup(a_call_that_fails_says_so, set_up),

@@ -34,6 +34,7 @@ static const struct {
 	const char *what;
 	bool doubted, this_boot, open, strip;
 	int64_t recorded, nonzero, synced; /* recorded 0: there is no record */
+	int64_t zeroes, stride;
 	int64_t used, block_end;
 	int64_t end;
 	enum recover_source source;
@@ -60,6 +61,20 @@ static const struct {
 	 .block_end = 4096, .end = 500, .source = RECOVER_BY_RECORD},
 	{"of zeroes alone", .recorded = 500, .synced = 250, .used = 100, .block_end = 4096,
 	 .end = 500, .source = RECOVER_BY_RECORD},
+	{"kept to its habit", .this_boot = true, .recorded = 500, .nonzero = 300, .zeroes = 2,
+	 .used = 700, .block_end = 4096, .end = 702, .source = RECOVER_BY_RECORD},
+	{"to its length", .recorded = 500, .nonzero = 300, .stride = 60,
+	 .used = 620, .block_end = 4096, .end = 620, .source = RECOVER_BY_DATA},
+	{"to its length, and zeroes", .recorded = 500, .nonzero = 300, .stride = 60,
+	 .used = 621, .block_end = 4096, .end = 680, .source = RECOVER_BY_RECORD},
+	{"nothing behind it", .this_boot = true, .recorded = 500, .nonzero = 300, .zeroes = 2,
+	 .used = 300, .block_end = 4096, .end = 500, .source = RECOVER_BY_RECORD},
+	{"a habit of before the mark", .this_boot = true, .recorded = 150, .zeroes = 2,
+	 .used = 200, .block_end = 200, .end = 200, .source = RECOVER_BY_MARK},
+	{"nothing of it has come", .recorded = 500, .nonzero = 300, .synced = 250, .zeroes = 2,
+	 .used = 299, .block_end = 4096, .end = 299, .source = RECOVER_BY_DATA},
+	{"a habit longer than the file", .recorded = 500, .nonzero = 300, .stride = 15000,
+	 .used = 700, .block_end = 4096, .end = 10000, .source = RECOVER_BY_RECORD},
 	{"open, another boot", .open = true, .recorded = 500, .synced = 250, .used = 100,
 	 .block_end = 4096, .end = 250, .source = RECOVER_BY_RECORD},
 	{"open, this boot: the block", .this_boot = true, .open = true, .recorded = 500,
@@ -92,7 +107,8 @@ static void the_end_is_decided(void **state)
 			.this_boot = rows[i].this_boot,
 			.has_record = rows[i].recorded > 0,
 			.record = {.key = 1, .open = rows[i].open, .synced_end = rows[i].synced,
-				   .end = rows[i].recorded, .nonzero_end = rows[i].nonzero},
+				   .end = rows[i].recorded, .nonzero_end = rows[i].nonzero,
+				   .zeroes = rows[i].zeroes, .stride = rows[i].stride},
 			.used = rows[i].used,
 			.block_end = rows[i].block_end,
 		};
