@@ -150,6 +150,25 @@ static void two_that_end_otherwise(void **state)
 	end(&t);
 }
 
+/* Nobody is asked until the sync, so anything may come; from the sync on it holds. */
+static void an_open_record_tells_of_none(void **state)
+{
+	struct twin t;
+
+	(void)state;
+	begin(&t);
+	append(&t, "x.");
+	append(&t, "xx.");
+	assert_int_equal(atomic_load(&slot_of(&t)->recorded_open), 1);
+	assert_int_equal(atomic_load(&slot_of(&t)->recorded_zeroes), 0);
+	append(&t, "x");
+	assert_found(&t, POWER_LOST, 16);
+	append(&t, "xxx.");
+	sync_it(&t);
+	assert_int_equal(atomic_load(&slot_of(&t)->recorded_zeroes), 1);
+	end(&t);
+}
+
 static void zeroes_over_what_it_hangs_on(void **state)
 {
 	struct twin t;
@@ -218,6 +237,7 @@ int main(void)
 		cmocka_unit_test(padding),
 		cmocka_unit_test(what_ends_otherwise_is_recorded),
 		cmocka_unit_test(two_that_end_otherwise),
+		cmocka_unit_test(an_open_record_tells_of_none),
 		cmocka_unit_test(zeroes_over_what_it_hangs_on),
 		cmocka_unit_test(an_extension_in_the_middle),
 		cmocka_unit_test(garbage_is_no_habit),
