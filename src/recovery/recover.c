@@ -44,6 +44,9 @@ int64_t recover_end(const struct mark *mark, const struct recover_facts *facts, 
 		}
 		doubt |= facts->record.open && facts->this_boot;
 		told = record_told_end(&facts->record, facts->used);
+		/* Torn: what follows never came to its block, and was never synced. */
+		if (told > facts->block_end)
+			told = facts->block_end;
 	}
 	/* Where nothing was found, used isn't behind a byte. */
 	if (facts->used > end) {
