@@ -109,6 +109,43 @@ void claimed_adopt(struct claimed *claimed)
 	atomic_store(&claimed->positions.data_end, 0);
 }
 
+/* A KEEP_SIZE allocation of the program's own went with the cut. */
+static void restore_program_keep(const struct claimed *claimed, int64_t size,
+				 const struct stat *before)
+{
+	int64_t keep_end = atomic_load(&claimed->slot->program_keep_end);
+
+	/* Never more than there was. */
+	if (keep_end > size && keep_end - size <= before->st_blocks * 512)
+		sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, size, keep_end - size);
+}
+
+/*
+ * After a write that faulted ext4 has zeroes in the cache behind the end of the file, and writes them out
+ * once the file reaches over them. Who can't read them would take them for somebody's: they go first, with
+ * the program's own blocks behind the end.
+ */
+static int clear_behind_end(struct claimed *claimed, int64_t size)
+{
+	return claimed->readable || tail_is_vacant(claimed->fd, size)
+		       ? 0
+		       : claimed_ops.truncate(claimed, size);
+}
+
+/* From an ordinary file. */
+static int engage(struct claimed *claimed, const struct stat *before)
+{
+	int ret = filter_engage(&claimed->positions, &claimed_ops, claimed);
+
+	if (ret < 0)
+		return ret;
+	set_append(claimed, false);
+	/* An append-only inode (chattr +a); or the settle couldn't put mtime back (seccomp). */
+	if (!append_is_cleared(claimed) || restore_times(claimed->fd, before) < 0)
+		return -EPERM;
+	return clear_behind_end(claimed, atomic_load(&claimed->positions.file_end));
+}
+
 int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t max_end)
 {
 	struct claim_slot *slot = claimed->slot;
@@ -131,14 +168,8 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 		atomic_store(&slot->uncounted_end, 0);
 		atomic_store(&slot->nonzero_end, 0);
 	}
-	ret = engaged ? 0 : filter_engage(&claimed->positions, &claimed_ops, claimed);
+	ret = engaged ? 0 : engage(claimed, &before);
 	was = atomic_load(&claimed->positions.file_end);
-	if (ret == 0 && !engaged) {
-		set_append(claimed, false);
-		/* An append-only inode (chattr +a); or the settle couldn't put mtime back (seccomp). */
-		if (!append_is_cleared(claimed) || restore_times(claimed->fd, &before) < 0)
-			ret = -EPERM;
-	}
 	if (ret == 0) {
 		ret = filter_handle_write(&claimed->positions, &options, &claimed_ops, claimed, offset,
 					  behind_record(claimed, end), max_end);
@@ -158,6 +189,8 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 		filter_disengage(&claimed->positions);
 		set_append(claimed, true);
 		seal_remove(claimed);
+		restore_program_keep(claimed, before.st_size, &before);
+		restore_times(claimed->fd, &before);
 	}
 	atomic_store(&slot->size_before, FILTER_UNKNOWN);
 	if (ret == 0)
@@ -186,17 +219,6 @@ int claimed_record(struct claimed *claimed, bool open, int64_t max_end)
 	ret = claimed_extend(claimed, atomic_load(&claimed->positions.data_end),
 			     atomic_load(&claimed->positions.file_end) + 1, max_end);
 	return ret < 0 ? ret : seal_record(claimed, open);
-}
-
-/* A KEEP_SIZE allocation of the program's own went with the cut. */
-static void restore_program_keep(const struct claimed *claimed, int64_t size,
-				 const struct stat *before)
-{
-	int64_t keep_end = atomic_load(&claimed->slot->program_keep_end);
-
-	/* Never more than there was. */
-	if (keep_end > size && keep_end - size <= before->st_blocks * 512)
-		sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, size, keep_end - size);
 }
 
 /* Counted for a thread that can't. */

@@ -128,6 +128,14 @@ bool tail_is_provable(int fd, bool readable)
 	return readable || sys.ioctl(fd, FS_IOC_FIEMAP, &map) == 0;
 }
 
+bool tail_is_vacant(int fd, int64_t from)
+{
+	int64_t page = (from + PAGE - 1) / PAGE * PAGE;
+
+	return caches_by_itself(fd) && is_uncached(fd, page, INT64_MAX) &&
+	       is_unwritten(fd, page, INT64_MAX);
+}
+
 /*
  * The end of the last byte that isn't zero in [from, to), or from. Reads whole aligned pages into
  * an aligned buffer: the description may be an O_DIRECT one.
@@ -211,47 +219,6 @@ static int64_t read_data(int fd, int64_t from, int64_t to)
 	return found;
 }
 
-int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_t to)
-{
-	int64_t page = (from + PAGE - 1) / PAGE * PAGE;
-	int64_t found = from;
-	bool moved = false;
-	off_t offset;
-
-	if (page > to)
-		page = to;
-	if (readable && page > from) {
-		found = last_nonzero(fd, from, page);
-		if (found < 0)
-			return found;
-	}
-	if (page == to ||
-	    (caches_by_itself(fd) && is_uncached(fd, page, to) && is_unwritten(fd, page, to)))
-		return found;
-	/*
-	 * A folio of the cache that reaches over the end of the data counts as data up to its own end:
-	 * who can't read it lets the extents tell what of it was written.
-	 */
-	if (!readable && caches_by_itself(fd) && is_clean(fd, page, to) &&
-	    is_unwritten(fd, page, to))
-		return found;
-
-	if (!may_seek && readable) {
-		int64_t used = read_data(fd, page, to);
-
-		return used < 0 || used > page ? used : found;
-	}
-	offset = sys.lseek(fd, 0, SEEK_CUR);
-	if (offset < 0)
-		return -errno;
-	page = scan_data(fd, readable, page, to, &moved);
-	if (moved && sys.lseek(fd, offset, SEEK_SET) < 0)
-		return -errno;
-	if (page < 0)
-		return page;
-	return page > (from + PAGE - 1) / PAGE * PAGE ? page : found;
-}
-
 /* Without an extent map: on tmpfs by the folio; all of it where SEEK_DATA doesn't tell either. */
 static int64_t last_data(int fd, int64_t from, int64_t to)
 {
@@ -288,6 +255,52 @@ int64_t tail_block_end(int fd, int64_t from, int64_t to)
 		}
 	} while (u.map.fm_mapped_extents == FIEMAP_EXTENTS && at < to);
 	return found;
+}
+
+int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_t to)
+{
+	int64_t page = (from + PAGE - 1) / PAGE * PAGE;
+	int64_t found = from;
+	bool moved = false;
+	int64_t used;
+	off_t offset;
+
+	if (page > to)
+		page = to;
+	if (readable && page > from) {
+		found = last_nonzero(fd, from, page);
+		if (found < 0)
+			return found;
+	}
+	if (page == to ||
+	    (caches_by_itself(fd) && is_uncached(fd, page, to) && is_unwritten(fd, page, to)))
+		return found;
+	/*
+	 * A folio of the cache that reaches over the end of the data counts as data up to its own end:
+	 * who can't read it lets the extents tell what of it was written.
+	 */
+	if (!readable && caches_by_itself(fd) && is_clean(fd, page, to) &&
+	    is_unwritten(fd, page, to))
+		return found;
+
+	if (!may_seek && readable) {
+		used = read_data(fd, page, to);
+		return used < 0 || used > page ? used : found;
+	}
+	offset = sys.lseek(fd, 0, SEEK_CUR);
+	if (offset < 0)
+		return -errno;
+	used = scan_data(fd, readable, page, to, &moved);
+	if (moved && sys.lseek(fd, offset, SEEK_SET) < 0)
+		return -errno;
+	/* The same folio, on a stacked filesystem. */
+	if (used > page && !readable && !caches_by_itself(fd)) {
+		int64_t written = tail_block_end(fd, page, to);
+
+		if (written >= 0 && written < used)
+			used = written;
+	}
+	return used < 0 || used > page ? used : found;
 }
 
 /*

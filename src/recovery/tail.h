@@ -24,6 +24,12 @@ int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_
 bool tail_is_provable(int fd, bool readable);
 
 /*
+ * Nothing of the pages behind the one that holds `from` is in the cache, nor written to the disk: what comes
+ * to be there is written from now on. False also where the filesystem can't tell.
+ */
+bool tail_is_vacant(int fd, int64_t from);
+
+/*
  * The end of the last block in [from, to) that was ever written to, or from; -errno. Where the
  * filesystem has no extent map: of the last data that SEEK_DATA reports, perhaps more than was written.
  * Writes out what is in the cache, and may move the description's offset for a moment.

@@ -19,16 +19,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/sys.h"
 #include "claim/settle.h"
+#include "recovery/tail.h"
 #include "test_failing.h"
 
 #define MIB INT64_C(1048576)
 #define STEP (4 * MIB)
 #define START 1234 /* the data of a new file ends here */
+#define FAULTS_AFTER 65536
 
 static char directory[PATH_MAX / 2];
 
@@ -415,6 +418,85 @@ static void the_programs_own_keep_comes_back(void **state)
 	assert_true(after.st_blocks * 512 >= keep_end - 65536);
 	assert_true(after.st_blocks <= before.st_blocks + 128);
 	file_delete(&file);
+}
+
+/* The program's data goes on; what it was copied from ends in a page that can't be read. */
+static void append_and_fault(struct file *file)
+{
+	char *bytes = mmap(NULL, FAULTS_AFTER + 4096, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ssize_t written;
+
+	assert_true(bytes != MAP_FAILED);
+	assert_int_equal(mprotect(bytes + FAULTS_AFTER, 4096, PROT_NONE), 0);
+	for (int64_t i = 0; i < FAULTS_AFTER; i++)
+		byte_at(file->data_end + i, &bytes[i]);
+	written = pwrite(file->second, bytes, (size_t)2 * FAULTS_AFTER, file->data_end);
+	assert_true(written > 0 && written <= FAULTS_AFTER);
+	file->data_end += written;
+	remember_mtime(file);
+	munmap(bytes, FAULTS_AFTER + 4096);
+}
+
+/* Zeroes in the cache, behind the end of an ordinary file (ext4, large folios). */
+static void what_a_fault_has_left_behind_the_end_is_no_data(void **state)
+{
+	static const int modes[] = {O_RDWR, O_WRONLY};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		struct file file;
+
+		file_new(&file, modes[i]);
+		if (!tail_is_provable(file.claimed.fd, file.claimed.readable)) {
+			file_delete(&file);
+			continue;
+		}
+		append_and_fault(&file);
+		assert_int_equal(claimed_extend(&file.claimed, file.data_end, file.data_end + 10,
+						INT64_MAX), 0);
+		assert_int_equal(atomic_load(&file.slot.positions.data_end), file.data_end);
+		assert_mtime_kept(&file);
+		append(&file, 10);
+		remember_mtime(&file);
+		assert_int_equal(claimed_settle(&file.claimed, SETTLED_ASKED), 0);
+		assert_int_equal(size_of(&file), file.data_end);
+		assert_nothing_lost(&file);
+		assert_mtime_kept(&file);
+		file_delete(&file);
+	}
+}
+
+/* It goes with what the fault has left, whether the file gets extended after that or not. */
+static void the_programs_own_keep_outlives_a_fault(void **state)
+{
+	const int64_t keep_end = 3 * MIB;
+
+	(void)state;
+	for (int refused = 0; refused < 2; refused++) {
+		struct stat st;
+		struct file file;
+
+		file_new(&file, O_WRONLY);
+		append_and_fault(&file);
+		if (!tail_is_provable(file.claimed.fd, false) ||
+		    fallocate(file.second, FALLOC_FL_KEEP_SIZE, file.data_end,
+			      keep_end - file.data_end) < 0) {
+			file_delete(&file);
+			return;
+		}
+		atomic_store(&file.slot.program_keep_end, keep_end);
+		remember_mtime(&file);
+		assert_int_equal(claimed_extend(&file.claimed, file.data_end, file.data_end + 10,
+						refused ? file.data_end : INT64_MAX),
+				 refused ? -EFBIG : 0);
+		assert_int_equal(claimed_settle(&file.claimed, SETTLED_ASKED), 0);
+		assert_int_equal(size_of(&file), file.data_end);
+		assert_int_equal(fstat(file.second, &st), 0);
+		assert_true(st.st_blocks * 512 >= keep_end - 65536);
+		assert_mtime_kept(&file);
+		file_delete(&file);
+	}
 }
 
 static void headroom_is_what_may_be_taken(void **state)
@@ -826,6 +908,8 @@ static const struct CMUnitTest tests[] = {
 	test(a_filesystem_keeps_its_last_percents),
 	test(an_unseen_byte_is_kept),
 	test(the_programs_own_keep_comes_back),
+	test(what_a_fault_has_left_behind_the_end_is_no_data),
+	test(the_programs_own_keep_outlives_a_fault),
 	test(headroom_is_what_may_be_taken),
 	test(an_interrupted_append_is_caught_up_with),
 	test(a_write_that_comes_before_the_cut_is_kept),

@@ -362,6 +362,31 @@ static void through_a_write_only_description(void **state)
 	file_delete(&file);
 }
 
+/* A large folio, once written to as a whole, is data up to its own end for SEEK_DATA. */
+static void through_a_write_only_description_behind_a_cut(void **state)
+{
+	const int64_t from = 16 * PAGE + 100;
+
+	(void)state;
+	for (int64_t data = 20 * PAGE; data <= MIB; data *= 2) {
+		struct file file;
+
+		file_new(&file, data, data);
+		assert_true(file_reopen(&file, O_WRONLY));
+		if (!tail_is_provable(file.fd, false)) {
+			file_delete(&file);
+			return;
+		}
+		assert_int_equal(ftruncate(file.second, from), 0);
+		assert_int_equal(fallocate(file.second, 0, from, 4 * MIB - from), 0);
+		put(&file, "0123456789", 10, from);
+		assert_int_equal(tail_data_end(file.fd, false, true, from + 10, 4 * MIB), from + 10);
+		put(&file, "x", 1, MIB + 5);
+		assert_int_equal(tail_data_end(file.fd, false, true, from + 10, 4 * MIB), MIB + PAGE);
+		file_delete(&file);
+	}
+}
+
 static void through_a_direct_description(void **state)
 {
 	static const int64_t places[] = {100, 101, PAGE - 1, PAGE, MIB + 5, 2 * MIB + 16};
@@ -546,6 +571,7 @@ static const struct CMUnitTest tests[] = {
 	test(the_last_of_many_is_found),
 	test(stores_through_a_mapping_are_found),
 	test(through_a_write_only_description),
+	test(through_a_write_only_description_behind_a_cut),
 	test(through_a_direct_description),
 	test(many_extents_are_looked_at),
 	test(without_fiemap_the_bytes_are_read),
