@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -392,6 +393,25 @@ bool reclaim_for_name(int dirfd, const char *path)
 /* --- a write once more --- */
 
 /*
+ * btrfs says EAGAIN where others say ENOSPC or EDQUOT: there is no space but what was allocated ahead, and
+ * that can't be written to as long as it is dirty, or a snapshot is being made (can_nocow_extent and
+ * btrfs_check_nocow_lock of Linux 6.18). A file that never had anything ahead doesn't know it.
+ */
+static bool is_refused_ahead(const struct transfer *transfer)
+{
+	struct statfs fs;
+
+	if (errno != EAGAIN || (transfer->flags & RWF_NOWAIT) || !table_get(transfer->fd))
+		return false;
+	if (fstatfs(transfer->fd, &fs) == 0 &&
+	    ((unsigned long)fs.f_type == BTRFS_SUPER_MAGIC ||
+	     (unsigned long)fs.f_type == OVERLAYFS_SUPER_MAGIC))
+		return true;
+	errno = EAGAIN;
+	return false;
+}
+
+/*
  * A write comes short for other reasons, too: an unreadable buffer, say. A used-up quota isn't seen
  * here, the next write will fail by it.
  */
@@ -452,33 +472,53 @@ static ssize_t write_rest(const struct transfer *transfer, ssize_t done,
 	return more;
 }
 
+/* False: nothing has changed, it isn't worth another try. */
+static bool make_room(const struct transfer *transfer)
+{
+	if (!is_refused_ahead(transfer))
+		return space_is_lacking() && reclaim_for(transfer->fd);
+	reclaim_for(transfer->fd);
+	/* Only begun: who waits for it hears of errors that are the program's (fsync(2)). */
+	sync_file_range(transfer->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	return true;
+}
+
+/* Returns how many more bytes it has written. */
+static ssize_t make_up(const struct transfer *transfer, ssize_t done,
+		       ssize_t (*again)(struct transfer *transfer))
+{
+	if (done == 0 || done >= (ssize_t)transfer->bytes ||
+	    !space_is_short(transfer->fd, transfer->bytes) || is_at_limit(transfer, done) ||
+	    !reclaim_for(transfer->fd))
+		return 0;
+	return write_rest(transfer, done, again);
+}
+
 ssize_t reclaim_write(const struct transfer *transfer, ssize_t result,
 		      ssize_t (*again)(struct transfer *transfer))
 {
-	int saved_errno = errno;
+	int error = errno;
 
 	for (int tries = RECLAIM_TRIES; tries > 0; tries--) {
-		if (result < 0) {
-			struct transfer whole = *transfer;
+		struct transfer whole = *transfer;
+		ssize_t more;
 
-			if (!space_is_lacking() || !reclaim_for(transfer->fd))
-				return result;
-			result = again(&whole);
-			if (result < 0)
-				saved_errno = errno;
-		} else {
-			ssize_t more;
-
-			if (result == 0 || result >= (ssize_t)transfer->bytes ||
-			    !space_is_short(transfer->fd, transfer->bytes) ||
-			    is_at_limit(transfer, result) || !reclaim_for(transfer->fd))
-				break;
-			more = write_rest(transfer, result, again);
+		if (result >= 0) {
+			more = make_up(transfer, result, again);
 			if (more == 0)
 				break;
 			result += more;
+			continue;
 		}
+		errno = error;
+		if (!make_room(transfer))
+			break;
+		result = again(&whole);
+		if (result < 0)
+			error = errno;
 	}
-	errno = saved_errno;
+	errno = error;
+	if (result < 0 && is_refused_ahead(transfer))
+		errno = space_is_short(transfer->fd, transfer->bytes) ? ENOSPC : EDQUOT;
 	return result;
 }
