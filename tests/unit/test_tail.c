@@ -387,6 +387,39 @@ static void through_a_write_only_description_behind_a_cut(void **state)
 	}
 }
 
+/*
+ * As a record comes and goes. ext4 splits a large folio there: from then on cachestat(2) takes for dirty what
+ * isn't, and sync_file_range(2) changes nothing about it.
+ */
+static void through_a_write_only_description_behind_cleared_pages(void **state)
+{
+	static const char page[PAGE] = "record";
+	const int64_t from = 8 * PAGE + 100, to = 12 * PAGE;
+
+	(void)state;
+	for (int64_t at = 9 * PAGE; at < to; at += PAGE) {
+		struct file file;
+
+		file_new(&file, to, to);
+		assert_true(file_reopen(&file, O_WRONLY));
+		if (!tail_is_provable(file.fd, false)) {
+			file_delete(&file);
+			return;
+		}
+		assert_int_equal(ftruncate(file.second, from), 0);
+		assert_int_equal(fallocate(file.second, 0, from, to - from), 0);
+		put(&file, "0123456789", 10, from);
+		fsync(file.second);
+		put(&file, page, sizeof(page), at);
+		if (fallocate(file.second, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, at, PAGE) < 0)
+			assert_int_equal(fallocate(file.second,
+						   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at,
+						   PAGE), 0);
+		assert_int_equal(tail_data_end(file.fd, false, true, from + 10, to), from + 10);
+		file_delete(&file);
+	}
+}
+
 static void through_a_direct_description(void **state)
 {
 	static const int64_t places[] = {100, 101, PAGE - 1, PAGE, MIB + 5, 2 * MIB + 16};
@@ -572,6 +605,7 @@ static const struct CMUnitTest tests[] = {
 	test(stores_through_a_mapping_are_found),
 	test(through_a_write_only_description),
 	test(through_a_write_only_description_behind_a_cut),
+	test(through_a_write_only_description_behind_cleared_pages),
 	test(through_a_direct_description),
 	test(many_extents_are_looked_at),
 	test(without_fiemap_the_bytes_are_read),
