@@ -109,16 +109,23 @@ static int64_t nanoseconds(struct timespec time)
 	return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
 }
 
-static bool compare_times(const struct stat st[SIDES])
+/* A new file may have the number of one that is gone, and the very mtime: only a change has its own. */
+static bool was_looked_at(int side, int fd, const struct stat *st)
 {
-	bool moved[SIDES];
-	bool same_file = st[PLAIN].st_ino == machine.side[PLAIN].inode &&
-			 st[MANAGED].st_ino == machine.side[MANAGED].inode;
+	return st->st_ino == machine.side[side].inode &&
+	       raw_generation(fd) == machine.side[side].generation;
+}
+
+static bool compare_times(const int fds[SIDES], const struct stat st[SIDES])
+{
+	bool moved[SIDES], same_file = true;
 
 	for (int i = 0; i < SIDES; i++) {
+		same_file &= was_looked_at(i, fds[i], &st[i]);
 		moved[i] = nanoseconds(st[i].st_mtim) != machine.side[i].modified;
 		machine.side[i].modified = nanoseconds(st[i].st_mtim);
 		machine.side[i].inode = st[i].st_ino;
+		machine.side[i].generation = raw_generation(fds[i]);
 	}
 	if (machine.fine_times && same_file && moved[PLAIN] != moved[MANAGED])
 		return differ("mtime since the last look: %s and %s",
@@ -148,7 +155,7 @@ static bool compare_stat(const int fds[SIDES])
 	    st[PLAIN].st_size != st[MANAGED].st_size)
 		return differ("size %lld and %lld", (long long)st[PLAIN].st_size,
 			      (long long)st[MANAGED].st_size);
-	return compare(&none, outcomes) && (outcomes[PLAIN].result < 0 || compare_times(st));
+	return compare(&none, outcomes) && (outcomes[PLAIN].result < 0 || compare_times(fds, st));
 }
 
 /* The beginning, and the end if the file is longer. */
@@ -262,7 +269,7 @@ bool compare_end(bool looked)
 					      st[MANAGED].st_mode);
 			/* Closing it changes nothing. */
 			for (int i = 0; i < SIDES; i++)
-				if (same && looked && st[i].st_ino == machine.side[i].inode &&
+				if (same && looked && was_looked_at(i, fds[i], &st[i]) &&
 				    nanoseconds(st[i].st_mtim) != machine.side[i].modified)
 					same = differ("closed: mtime of the %s file moved",
 						      i == PLAIN ? "plain" : "managed");

@@ -85,7 +85,8 @@ struct side {
 	char *back; /* BUFFER bytes of what was read */
 	int signals; /* SIGXFSZ so far */
 	int64_t modified; /* ns, at the last look */
-	ino_t inode;	  /* what was looked at */
+	ino_t inode;	  /* what was looked at, */
+	int generation;	  /* and which file of that number */
 };
 
 struct outcome {
@@ -221,8 +222,10 @@ extern struct raw {
 	int (*open)(const char *path, int flags, ...);
 	int64_t (*pread)(int fd, void *buffer, size_t bytes, int64_t offset);
 	int (*close)(int fd);
+	int (*ioctl)(int fd, unsigned long request, ...);
 } raw;
 int64_t raw_size(int fd);
+int raw_generation(int fd);
 void clock_advance(int64_t ns);
 
 /* outside.c */

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <err.h>
+#include <linux/fs.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -27,7 +28,9 @@ void raw_start(void)
 	*(void **)&raw.open = dlsym(libc, "open64");
 	*(void **)&raw.pread = dlsym(libc, "pread64");
 	*(void **)&raw.close = dlsym(libc, "close");
-	if (!raw.fstat || !raw.stat || !raw.lseek || !raw.open || !raw.pread || !raw.close)
+	*(void **)&raw.ioctl = dlsym(libc, "ioctl");
+	if (!raw.fstat || !raw.stat || !raw.lseek || !raw.open || !raw.pread || !raw.close ||
+	    !raw.ioctl)
 		errx(99, "this libc lacks a function");
 }
 
@@ -36,6 +39,14 @@ int64_t raw_size(int fd)
 	struct stat st;
 
 	return fd < 0 || raw.fstat(fd, &st) < 0 ? 0 : st.st_size;
+}
+
+/* 0 where there is none: tmpfs never gives an inode's number to another file. */
+int raw_generation(int fd)
+{
+	int generation = 0;
+
+	return raw.ioctl(fd, FS_IOC_GETVERSION, &generation) < 0 ? 0 : generation;
 }
 
 void clock_advance(int64_t ns)
