@@ -85,9 +85,22 @@ bool lease_is_trusted(const struct statfs *fs)
 	}
 }
 
-bool space_is_freed_by_cut(const struct statfs *fs)
+/* overlayfs hands the names of attributes on, and only btrfs knows this one. */
+static bool lies_above_btrfs(int fd)
 {
-	return (unsigned long)fs->f_type != BTRFS_SUPER_MAGIC;
+	return sys.fgetxattr(fd, "btrfs.compression", NULL, 0) >= 0 || errno != EOPNOTSUPP;
+}
+
+bool space_is_freed_by_cut(int fd, const struct statfs *fs)
+{
+	switch ((unsigned long)fs->f_type) {
+	case BTRFS_SUPER_MAGIC:
+		return false;
+	case OVERLAYFS_SUPER_MAGIC:
+		return !lies_above_btrfs(fd);
+	default:
+		return true;
+	}
 }
 
 /* 0 or -errno. */

@@ -27,15 +27,15 @@ bool lease_is_challenged(int fd);
 bool lease_is_trusted(const struct statfs *fs);
 
 /*
- * Cutting a preallocated extent gives nothing back on btrfs: the extent stays whole until none of
- * it is in use.
+ * Cutting a preallocated extent gives nothing back on btrfs, or an overlayfs above it: the extent stays
+ * whole until none of it is in use. fs: of fd.
  */
-bool space_is_freed_by_cut(const struct statfs *fs);
+bool space_is_freed_by_cut(int fd, const struct statfs *fs);
 
 /*
- * fd: of a file on btrfs. With quotas a cut reserves its part of them before it gives anything back
+ * fd: of a file where a cut frees nothing. With quotas a cut reserves its part of them before it gives anything back
  * (btrfs_truncate of Linux 6.18): where a quota is used up, the file stays as long as it is. True also where
- * it can't be found out.
+ * it can't be found out: above it.
  */
 bool cut_needs_quota(int fd);
 

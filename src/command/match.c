@@ -102,24 +102,25 @@ static int64_t direct_io_alignment(const char *path)
 	return 0;
 }
 
+enum cut { CUT_FREES, CUT_FREES_NOTHING, CUT_MAY_FAIL };
+
 /* Not by the file itself: an open(2) has a living guardian settle it. */
-static bool may_lack_quota_for_cut(const char *path, const struct statfs *fs)
+static enum cut what_a_cut_does(const char *path, const struct statfs *fs)
 {
-	char *directory;
-	bool may;
+	char *directory = strdup(path);
+	enum cut cut;
 	int fd;
 
-	if (space_is_freed_by_cut(fs))
-		return false;
-	directory = strdup(path);
 	if (directory)
 		*(strrchr(directory, '/') + 1) = '\0';
 	fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	may = cut_needs_quota(fd);
+	cut = space_is_freed_by_cut(fd, fs) ? CUT_FREES
+	      : cut_needs_quota(fd)	    ? CUT_MAY_FAIL
+					    : CUT_FREES_NOTHING;
 	if (fd >= 0)
 		close(fd);
 	free(directory);
-	return may;
+	return cut;
 }
 
 static void decide_by_filesystem(struct verdict *verdict, const struct stat *status)
@@ -128,6 +129,7 @@ static void decide_by_filesystem(struct verdict *verdict, const struct stat *sta
 	char *directory = strdup(verdict->resolved);
 	char name[FILESYSTEM_NAME_MAX];
 	struct statfs fs;
+	enum cut cut;
 	int result = statfs(verdict->resolved, &fs);
 
 	if (result < 0 && directory) {
@@ -140,11 +142,12 @@ static void decide_by_filesystem(struct verdict *verdict, const struct stat *sta
 		return;
 	}
 	filesystem_name(fs.f_type, name);
+	cut = what_a_cut_does(verdict->resolved, &fs);
 	if (options->mode == RULE_MODE_KEEP)
 		decide(verdict, RULE_MODE_KEEP, "on %s", name);
-	else if (may_lack_quota_for_cut(verdict->resolved, &fs))
-		decide(verdict, RULE_MODE_KEEP, "falls back to keep: on %s with quotas a cut may fail",
-		       name);
+	else if (cut == CUT_MAY_FAIL)
+		decide(verdict, RULE_MODE_KEEP, "falls back to keep: on %s a cut may fail when quotas are "
+		       "used up", name);
 	else if (options->exclusive == RULE_EXCLUSIVE_ASSUME)
 		decide(verdict, options->mode, "on %s; exclusive=assume vouches that nobody else opens it",
 		       name);
@@ -156,7 +159,7 @@ static void decide_by_filesystem(struct verdict *verdict, const struct stat *sta
 		       "user %u, and you are %u", status->st_uid, geteuid());
 	else
 		decide(verdict, options->mode, "on %s, while nobody else has the file open%s", name,
-		       space_is_freed_by_cut(&fs) ? "" : "; in pieces of prealloc-align");
+		       cut == CUT_FREES ? "" : "; in pieces of prealloc-align");
 }
 
 static void judge(struct verdict *verdict, const struct rules *rules)

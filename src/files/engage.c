@@ -289,7 +289,7 @@ static void engage_locked(struct description *description, const struct transfer
 		note_refusal(description, -EOPNOTSUPP);
 		return;
 	}
-	space_look(description, &fs);
+	space_look(description, transfer->fd, &fs);
 	if (space_piece(description) == 0)
 		return;
 	description->at_end = false;

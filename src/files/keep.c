@@ -43,13 +43,14 @@ static bool is_topped_up(struct description *description, uint32_t why)
 	return (reasons & why) && !(reasons & (KEEP_OFF | KEEP_APART));
 }
 
+/* After space_look. */
 static int64_t step(struct description *description, const struct statfs *fs, int64_t headroom)
 {
 	int64_t size = description->options.prealloc_size;
 
 	/* What nobody may be able to give back, or what isn't given back by a cut: little. */
 	if ((atomic_load(&description->reasons) & ~(uint32_t)KEEP_RULE) ||
-	    !lease_is_trusted(fs) || !space_is_freed_by_cut(fs))
+	    !lease_is_trusted(fs) || atomic_load(&description->cut_stays))
 		return 0;
 	return size < headroom / HEADROOM_SHARE ? size : headroom / HEADROOM_SHARE;
 }
@@ -74,7 +75,7 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 	if (fstatfs(fd, &fs) < 0 || start - size > align)
 		return;
 	headroom = space_headroom(&fs, (uint32_t)description->options.min_free);
-	space_look(description, &fs);
+	space_look(description, fd, &fs);
 	/* There would still be room, had not somebody cut it off. */
 	if (end <= atomic_load(&description->keep_end))
 		note_cut(description, size);

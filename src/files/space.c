@@ -9,9 +9,9 @@
 
 #include "claim/lease.h"
 
-void space_look(struct description *description, const struct statfs *fs)
+void space_look(struct description *description, int fd, const struct statfs *fs)
 {
-	atomic_store(&description->cut_stays, !space_is_freed_by_cut(fs));
+	atomic_store(&description->cut_stays, !space_is_freed_by_cut(fd, fs));
 }
 
 int64_t space_piece(struct description *description)

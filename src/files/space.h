@@ -10,7 +10,7 @@ struct statfs;
 #define SPACE_SMALLEST_PIECE INT64_C(65536)
 
 /* Remembers whether a cut frees what was allocated ahead. */
-void space_look(struct description *description, const struct statfs *fs);
+void space_look(struct description *description, int fd, const struct statfs *fs);
 
 /*
  * Bytes, a multiple of 64 KiB or of prealloc_align: an allocation ends at a multiple of it. 0: none

@@ -212,7 +212,7 @@ static int prepare(struct claim *claim, const struct claim_request *request, int
 	claim->leased = !assume;
 	claim->synced = request->flags & CLAIM_SYNCED;
 	claim->freeze_doubt = false;
-	claim->claimed.piecemeal = !space_is_freed_by_cut(&fs);
+	claim->claimed.piecemeal = !space_is_freed_by_cut(fd, &fs);
 	ret = assume ? 0 : lease_take(fd, CHALLENGE_SIGNAL);
 	if (ret < 0)
 		return ret;

@@ -150,7 +150,7 @@ quotas_on_btrfs() {
 		release_filesystem
 		return
 	}
-	check "btrfs: the command tells what isn't extended with quotas" tells "with quotas a cut may fail"
+	check "btrfs: the command tells what isn't extended with quotas" tells "falls back to keep: on btrfs a cut may fail"
 	check "btrfs: appended to, with quotas" earned with
 	check "btrfs: nothing is extended with quotas" never_extended "$MNT/with.data"
 	end_writer
@@ -161,7 +161,25 @@ quotas_on_btrfs() {
 	btrfs quota enable "$MNT"
 	end_writer
 	is "btrfs: cut with quotas that came later" "$(real_size "$MNT/without.data")" "$(acknowledged)"
+	above_btrfs
 	release_filesystem
+}
+
+# What is below doesn't tell of its quotas there.
+above_btrfs() {
+	mkdir "$MNT/lower" "$MNT/upper" "$MNT/work"
+	filesystem_mount "$SCRATCH/merged" mount -t overlay -o \
+		"lowerdir=$MNT/lower,upperdir=$MNT/upper,workdir=$MNT/work" preallocate-test || {
+		skip "overlayfs above btrfs" "$no_filesystem"
+		return
+	}
+	MNT=$SCRATCH/merged
+	check "overlayfs above btrfs: the command tells that nothing is extended" \
+		tells "falls back to keep: on overlayfs a cut may fail"
+	check "overlayfs above btrfs: appended to" earned above
+	check "overlayfs above btrfs: nothing is extended" never_extended "$MNT/above.data"
+	end_writer
+	is "overlayfs above btrfs: all is there" "$(real_size "$MNT/above.data")" "$(acknowledged)"
 }
 
 # --- a frozen filesystem ---

@@ -157,10 +157,10 @@ static void only_so_much_as_was_earned(void **state)
 	(void)state;
 	atomic_store(&description.slot, &its);
 	atomic_store(&description.options.prealloc_align, align);
-	space_look(&description, &fs);
+	space_look(&description, -1, &fs);
 	assert_int_equal(space_piece(&description), align);
 	fs.f_type = BTRFS_SUPER_MAGIC;
-	space_look(&description, &fs);
+	space_look(&description, -1, &fs);
 	assert_int_equal(space_piece(&description), 0);
 	atomic_store(&description.bytes_earned, SPACE_SMALLEST_PIECE - 1);
 	assert_int_equal(space_piece(&description), 0);
