@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * append [-p] [-a] [-w] [-s] [-z] BYTES COUNT FILE: appends COUNT records of BYTES and prints records per
- * second. Every record is followed by fdatasync, unless -s. -p: preallocates by hand, 128 MiB
- * ahead, as a program does that was written for it. -a: O_APPEND, -w: pwrite, else write. -z: a record
- * ends in zero bytes.
+ * append [-p | -P] [-a] [-w] [-s] [-z] BYTES COUNT FILE: appends COUNT records of BYTES and prints records
+ * per second. Every record is followed by fdatasync, unless -s. Preallocates by hand, as a program does
+ * that was written for it, with -p 128 MiB ahead, with -P zeroes that it writes, 1 MiB ahead. -a: O_APPEND,
+ * -w: pwrite, else write. -z: a record ends in zero bytes.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define AHEAD (INT64_C(128) << 20)
+#define ZEROES_AHEAD (INT64_C(1) << 20)
 
 static double now(void)
 {
@@ -25,9 +26,22 @@ static double now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+static int64_t ahead(int fd, int64_t allocated, bool with_zeroes)
+{
+	static char zeroes[ZEROES_AHEAD];
+
+	if (allocated % AHEAD == 0 && fallocate(fd, with_zeroes ? FALLOC_FL_KEEP_SIZE : 0, allocated, AHEAD) < 0)
+		err(1, "fallocate");
+	if (!with_zeroes)
+		return allocated + AHEAD;
+	if (pwrite(fd, zeroes, sizeof(zeroes), allocated) != sizeof(zeroes))
+		err(1, "zeroes");
+	return allocated + ZEROES_AHEAD;
+}
+
 int main(int argc, char **argv)
 {
-	bool by_hand = false, positioned = false, synced = true, zeroes = false;
+	bool by_hand = false, with_zeroes = false, positioned = false, synced = true, zeroes = false;
 	int flags = O_RDWR | O_CREAT | O_TRUNC, option, fd;
 	int64_t end = 0, allocated = 0;
 	long count;
@@ -35,9 +49,10 @@ int main(int argc, char **argv)
 	double started;
 	char *record;
 
-	while ((option = getopt(argc, argv, "pawsz")) != -1) {
+	while ((option = getopt(argc, argv, "pPawsz")) != -1) {
 		switch (option) {
 		case 'p': by_hand = true; break;
+		case 'P': by_hand = with_zeroes = true; break;
 		case 'a': flags |= O_APPEND; break;
 		case 'w': positioned = true; break;
 		case 's': synced = false; break;
@@ -46,7 +61,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 3)
-		errx(2, "usage: append [-p] [-a] [-w] [-s] [-z] BYTES COUNT FILE");
+		errx(2, "usage: append [-p | -P] [-a] [-w] [-s] [-z] BYTES COUNT FILE");
 	bytes = (size_t)atol(argv[optind]);
 	count = atol(argv[optind + 1]);
 	record = malloc(bytes);
@@ -64,11 +79,8 @@ int main(int argc, char **argv)
 	for (long i = 0; i < count; i++) {
 		ssize_t written;
 
-		if (by_hand && end + (int64_t)bytes > allocated) {
-			if (fallocate(fd, 0, allocated, AHEAD) < 0)
-				err(1, "fallocate");
-			allocated += AHEAD;
-		}
+		if (by_hand && end + (int64_t)bytes > allocated)
+			allocated = ahead(fd, allocated, with_zeroes);
 		written = positioned ? pwrite(fd, record, bytes, end) : write(fd, record, bytes);
 		if (written != (ssize_t)bytes || (synced && fdatasync(fd) < 0))
 			err(1, "write");

@@ -4,6 +4,7 @@
 #include "base/sys.h"
 #include "claim/lease.h"
 #include "claim/seal.h"
+#include "claim/zeroes.h"
 
 #include <errno.h>
 #include <sys/vfs.h>
@@ -22,6 +23,27 @@ static int64_t op_getlength(void *file)
 	return sys.fstat(claimed->fd, &st) < 0 ? -errno : st.st_size;
 }
 
+static int64_t op_headroom(void *file)
+{
+	const struct claimed *claimed = file;
+	struct statfs fs;
+
+	if (fstatfs(claimed->fd, &fs) < 0)
+		return INT64_MAX;
+	return space_headroom(&fs, claimed->min_free);
+}
+
+/* The zeroes are written in small steps, so that no append waits long; the blocks come in one piece. */
+static void allocate_ahead(struct claimed *claimed, int64_t offset, int64_t bytes)
+{
+	int64_t size = claimed->options.prealloc_size;
+
+	if (offset + bytes <= claimed->ahead_end || size <= bytes || size > op_headroom(claimed) ||
+	    sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, offset, size) < 0)
+		return;
+	claimed->ahead_end = offset + size;
+}
+
 static int op_allocate(void *file, int64_t offset, int64_t bytes)
 {
 	struct claimed *claimed = file;
@@ -32,10 +54,16 @@ static int op_allocate(void *file, int64_t offset, int64_t bytes)
 	ret = seal_mark(claimed, offset, offset + bytes);
 	if (ret < 0)
 		return ret;
+	if (claimed->writes)
+		allocate_ahead(claimed, offset, bytes);
 	/* Mode 0: can't wipe a byte that someone we don't see has just put there. */
 	while (sys.fallocate(claimed->fd, 0, offset, bytes) < 0)
 		if (errno != EINTR)
 			return -errno;
+	/* What can't be written stays as in mode zero. */
+	claimed->written |= claimed->writes;
+	if (claimed->writes && zeroes_write(claimed->fd, offset, offset + bytes) == 0)
+		atomic_fetch_add(&claimed->slot->bytes_zeroed, (uint64_t)bytes);
 	return 0;
 }
 
@@ -119,16 +147,6 @@ static int64_t op_tail_data_end(void *file, int64_t data_end, int64_t file_end)
 		return data_end;
 	used = look_through(claimed, from, file_end);
 	return used > from || used < 0 ? used : data_end;
-}
-
-static int64_t op_headroom(void *file)
-{
-	const struct claimed *claimed = file;
-	struct statfs fs;
-
-	if (fstatfs(claimed->fd, &fs) < 0)
-		return INT64_MAX;
-	return space_headroom(&fs, claimed->min_free);
 }
 
 int64_t space_headroom(const struct statfs *space, uint32_t min_free)

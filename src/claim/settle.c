@@ -5,6 +5,7 @@
 #include "base/sys.h"
 #include "claim/operations.h"
 #include "claim/seal.h"
+#include "claim/zeroes.h"
 #include "recovery/restore.h"
 #include "recovery/tail.h"
 
@@ -162,9 +163,13 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 		return -EUCLEAN;
 	if (claimed->piecemeal)
 		options.prealloc_size = 0;
+	else if (claimed->writes && options.prealloc_size > ZEROES_AT_ONCE)
+		options.prealloc_size = ZEROES_AT_ONCE;
 	atomic_store(&slot->size_before, engaged ? FILTER_UNKNOWN : before.st_size);
 	sequence_begin(slot);
 	if (!engaged) {
+		claimed->written = false;
+		claimed->ahead_end = 0;
 		atomic_store(&slot->uncounted_end, 0);
 		atomic_store(&slot->nonzero_end, 0);
 	}
@@ -213,6 +218,8 @@ int claimed_record(struct claimed *claimed, bool open, int64_t max_end)
 	if (slot_told_end(claimed->slot) == atomic_load(&claimed->positions.data_end) &&
 	    !atomic_load(&claimed->slot->recorded_open))
 		return 0;
+	/* Found open, all that was written ahead would count as data. */
+	open &= !claimed->written;
 	ret = seal_record(claimed, open);
 	if (ret != -ENOSPC)
 		return ret;

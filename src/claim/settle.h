@@ -17,6 +17,10 @@ struct claimed {
 	bool readable;
 	bool append;	   /* the program sees O_APPEND; cleared while extended */
 	bool piecemeal;	   /* btrfs: pieces of prealloc_align only */
+	bool writes;	   /* what is allocated from now on is written with zeroes */
+	/* Valid while extended. */
+	bool written;	   /* some of it is: blocks don't tell where the data end */
+	int64_t ahead_end; /* of the blocks behind file_end; 0: there are none */
 	uint32_t min_free; /* percent */
 	struct filter_options options;
 	struct claim_slot *slot;

@@ -128,6 +128,7 @@ struct claim_slot {
 	/* Counts for the report; bytes of unseen writers that a settle has found and kept. */
 	_Atomic uint64_t extensions, bytes_extended, settles, challenges, covered;
 	_Atomic uint64_t bytes_cut; /* by settles */
+	_Atomic uint64_t bytes_zeroed; /* written ahead, in mode write */
 	_Atomic uint64_t extend_ns;
 };
 

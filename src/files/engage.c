@@ -217,7 +217,8 @@ void engage_fill_request(struct description *description, struct claim_request *
 		.flags = (atomic_load(&description->append) ? CLAIM_APPEND : 0) |
 			 (description->readable ? CLAIM_READABLE : 0) |
 			 (seal_is_synced(description) ? CLAIM_SYNCED : 0) |
-			 (options.exclusive == RULE_EXCLUSIVE_ASSUME ? CLAIM_ASSUME : 0),
+			 (options.exclusive == RULE_EXCLUSIVE_ASSUME ? CLAIM_ASSUME : 0) |
+			 (options.mode == RULE_MODE_WRITE ? CLAIM_WRITE : 0),
 		.min_free = (uint32_t)options.min_free,
 		.offset = offset,
 		.end = end,

@@ -69,8 +69,10 @@ static int format_line(char *line, size_t size, struct description *description,
 	struct claim_slot *slot = atomic_load(&description->slot);
 	uint64_t extensions = atomic_load(&slot->extensions);
 	char path[1024], why[128];
-	const char *mode = extensions ? "zero" : atomic_load(&description->keep_extensions) ? "keep"
-											      : "none";
+	const char *mode = atomic_load(&slot->bytes_zeroed)		  ? "write"
+			   : extensions					  ? "zero"
+			   : atomic_load(&description->keep_extensions) ? "keep"
+									  : "none";
 
 	quote(path, sizeof(path), description->path);
 	list_reasons(why, sizeof(why), atomic_load(&description->reasons));

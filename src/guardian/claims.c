@@ -105,9 +105,11 @@ static void write_out_before_cut(const struct claim *claim)
 	int64_t synced = atomic_load(&slot->synced_end);
 	struct stat st;
 
-	if ((claim->synced || atomic_load(&slot->synced)) && synced < end &&
-	    end - synced <= WRITTEN_BEFORE_CUT && sys.fstat(claim->claimed.fd, &st) == 0 &&
-	    st.st_nlink > 0)
+	/* What counts as synced may be so only when a sync is over that is under way. */
+	if (synced >= end)
+		synced = end > WRITTEN_BEFORE_CUT ? end - WRITTEN_BEFORE_CUT : 0;
+	if ((claim->synced || atomic_load(&slot->synced)) && end - synced <= WRITTEN_BEFORE_CUT &&
+	    sys.fstat(claim->claimed.fd, &st) == 0 && st.st_nlink > 0)
 		tail_write_out(claim->claimed.fd, synced, end);
 }
 
@@ -222,6 +224,13 @@ static int prepare(struct claim *claim, const struct claim_request *request, int
 	return ret;
 }
 
+/* Zeroes that nobody can read can't be told from data; where data are never overwritten they gain nothing. */
+static void set_options(struct claimed *claimed, const struct claim_request *request)
+{
+	claimed->options = request->options;
+	claimed->writes = (request->flags & CLAIM_WRITE) && claimed->readable && !claimed->piecemeal;
+}
+
 int claims_take(struct guardian *guardian, const struct claim_request *request, int fd)
 {
 	struct claim *claim;
@@ -250,7 +259,7 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	claimed->readable = request->flags & CLAIM_READABLE;
 	claimed->append = request->flags & CLAIM_APPEND;
 	claimed->min_free = request->min_free;
-	claimed->options = request->options;
+	set_options(claimed, request);
 	claimed->uncounted_end = claimed->write_end = 0;
 	filter_disengage(&claimed->positions);
 	ret = seal_begin(claimed, request->floor);
@@ -300,7 +309,7 @@ int claims_change(struct guardian *guardian, const struct claim_request *request
 		settle(guardian, claim, SETTLED_CHALLENGED);
 		return -EAGAIN;
 	}
-	claim->claimed.options = request->options;
+	set_options(&claim->claimed, request);
 	owner_lock_slot(&claim->claimed, &guardian->program);
 	ret = change(claim, request);
 	owner_unlock_slot(&claim->claimed);

@@ -33,6 +33,9 @@ KINDS=(
 	'habits-append 0 -s 40-3000 -Z -m append -Y dsync'
 	'one-size 0 -s 512 -z -y -E 2 -m pwrite'
 	'dsync 0 -s 40-3000 -Y dsync'
+	'written 0 -s 100-9000 -y'
+	'written-zeroes 0 -s 40-9000 -z -y -m pwrite'
+	'written-files 8 -f 8 -s 4096 -Y fsync -E 3'
 	'eight 8 -f 8 -s 40-3000 -y -E 3 -m append'
 	'steps 0 -s 20000-90000 -Y fsync -E 4'
 	'reopened 3 -f 3 -s 40-3000 -z -y -r 5'
@@ -58,10 +61,10 @@ new_group || skip_all "a control group that can be killed can't be made here"
 start_loads() { # KIND...
 	local kind name options prefix acks=()
 
-	set_prefix zero '*.data*'
 	rm -f "$SCRATCH"/ack.*
 	for kind; do
 		read -r name _ options <<<"$kind"
+		set_prefix "$(case $name in written*) echo write ;; *) echo zero ;; esac)" '*.data*'
 		# shellcheck disable=SC2086 # words
 		(in_group "${prefix[@]}" "$HELPERS/appender" -n 300000 $options \
 			"$SCRATCH/ack.$name" "$MNT/$name.data") >>"$SCRATCH/loads" 2>&1 <"$SCRATCH/held" &

@@ -3,15 +3,16 @@
 # Random sequences of calls give the same answers on a managed file as on a plain one: a slice of
 # the differential machine, with fresh seeds each time, and the machine against itself.
 #
-#	PREALLOCATE_TEST_SECONDS	of each mode on each filesystem, 12
+#	PREALLOCATE_TEST_SECONDS	of each mode on each filesystem, 9
 #	PREALLOCATE_TEST_OPERATIONS	so many instead, however long they take
 #	PREALLOCATE_TEST_DIFFER		further options of the machine (--seed N)
 . "$(dirname "$0")/../lib/tap.sh"
 PREALLOCATE_TEST_FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs btrfs tmpfs}
+PREALLOCATE_TEST_MODES=${PREALLOCATE_TEST_MODES:-zero write keep}
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"
 
-SECONDS_EACH=${PREALLOCATE_TEST_SECONDS:-12}
+SECONDS_EACH=${PREALLOCATE_TEST_SECONDS:-9}
 DIFFER=$PREALLOCATE_BUILDDIR/tests/fuzz/differ/differ
 TOTALS=$SCRATCH/totals
 
