@@ -214,8 +214,11 @@ static void cut(struct description *description, int fd)
 
 	if (sys.fstat(fd, &st) < 0)
 		return;
-	/* Nothing but the block in which the data ends: that isn't cut. */
-	if (theirs <= block_end(&st))
+	/*
+	 * Nothing but the block in which the data ends: that isn't cut. Nor ever more than there is: somebody
+	 * whom we don't see may have cut it off.
+	 */
+	if (theirs <= block_end(&st) || theirs - st.st_size > st.st_blocks * 512)
 		theirs = 0;
 	/* What can't be put back isn't cut. */
 	if (theirs > 0 && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < (rlim_t)theirs)

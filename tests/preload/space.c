@@ -3,6 +3,8 @@
 #include "transcript.h"
 
 #include <linux/falloc.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 static char bytes[100000];
 
@@ -78,7 +80,6 @@ static void keep_size(void)
 	finish(fd);
 }
 
-/* Far behind the end, and it is another descriptor that is closed last: nothing fills the gap. */
 /* What the program has allocated past the end is still there when ours has gone. */
 static void keep_size_stays(void)
 {
@@ -111,6 +112,28 @@ static void keep_size_goes(bool anew)
 	CALL(st.st_blocks >= 2048);
 }
 
+/* Nor with somebody else's, whom we don't see: no more comes back than there is. */
+static void keep_size_gone(void)
+{
+	static const struct timespec times[2] = {{1000000000, 0}, {1000000000, 0}};
+	int fd = start("keep-size-gone", O_RDWR | O_CLOEXEC);
+	char cut[200];
+	struct stat st;
+
+	CALL(ftruncate(fd, INT64_C(1) << 34));
+	CALL(fallocate(fd, FALLOC_FL_KEEP_SIZE, INT64_C(1) << 33, 1));
+	snprintf(cut, sizeof(cut), "unset LD_PRELOAD; truncate -s 1 %s", file);
+	CALL(system(cut));
+	append(fd);
+	append(fd);
+	CALL(futimens(fd, times));
+	append(fd);
+	finish(fd);
+	CALL(stat(file, &st));
+	CALL(st.st_blocks < (INT64_C(1) << 28) / 512);
+}
+
+/* Far behind the end, and it is another descriptor that is closed last: nothing fills the gap. */
 static void keep_size_far(void)
 {
 	int fd = start("keep-size-far", O_RDWR);
@@ -231,6 +254,7 @@ void transcript(int argc, char **argv)
 	keep_size_stays();
 	keep_size_goes(false);
 	keep_size_goes(true);
+	keep_size_gone();
 	keep_size_far();
 	zero_range();
 	holes();
