@@ -108,7 +108,8 @@ int files_stat_path(int (*call)(void *argument), void *argument, dev_t (*dev)(vo
 		    ino_t (*ino)(void *argument), int64_t *size, int result);
 int files_fallocate(struct description *description, int fd, int mode, off_t offset, off_t bytes,
 		    int (*call)(int fd, int mode, off_t offset, off_t bytes));
-int64_t files_clip_available(struct description *description, int fd, int64_t available);
+/* FIONREAD; available: what the kernel has said, which holds where the number leads to another file. */
+int64_t files_available(struct description *description, int fd, int64_t available);
 
 /* --- plain.c: everything rare settles the file, then makes the real call --- */
 struct plain {

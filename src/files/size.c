@@ -198,17 +198,38 @@ int files_stat_path(int (*call)(void *argument), void *argument, dev_t (*dev)(vo
 	return result;
 }
 
-int64_t files_clip_available(struct description *description, int fd, int64_t available)
+/* Negative past the end, as the kernel's answer is. False: the file was settled or extended meanwhile. */
+static bool count_available(struct description *description, int fd, struct claim_slot *slot,
+			    uint32_t sequence, int64_t *available)
 {
-	struct claim_slot *slot = atomic_load(&description->slot);
-	int64_t data_end = atomic_load(&slot->positions.data_end);
+	int64_t size = atomic_load(&slot->positions.data_end);
+	struct stat st;
 	off_t at;
 
-	if (data_end < 0 || !engage_is_behind(description, fd))
-		return available;
-	at = sys.lseek(fd, 0, SEEK_CUR);
-	/* Negative past the end, as the kernel's answer is. */
-	return at < 0 ? available : data_end - at;
+	if (size < 0 && sys.fstat(fd, &st) == 0)
+		size = st.st_size;
+	at = files_lseek(description, fd, 0, SEEK_CUR);
+	if (!unchanged(description, slot, sequence))
+		return false;
+	if (size >= 0 && at >= 0)
+		*available = size - at;
+	return true;
+}
+
+int64_t files_available(struct description *description, int fd, int64_t available)
+{
+	int saved_errno = errno;
+
+	/* Of a moment, perhaps, in which the file was another one: extended, and settled since. */
+	while (engage_is_behind(description, fd)) {
+		struct claim_slot *slot = atomic_load(&description->slot);
+		uint32_t sequence = slot_wait_stable(slot);
+
+		if (count_available(description, fd, slot, sequence, &available))
+			break;
+	}
+	errno = saved_errno;
+	return available;
 }
 
 /* Blocks past the end, and a gap before them: a cut of ours could put back only all of it. */

@@ -182,8 +182,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	case FIONREAD:
 		result = real()->ioctl(fd, request, argument);
 		if (result == 0)
-			*(int *)argument =
-				(int)files_clip_available(description, fd, *(int *)argument);
+			*(int *)argument = (int)files_available(description, fd, *(int *)argument);
 		return result;
 	case FIOASYNC:
 		return PLAIN(int, real()->ioctl(fd, request, argument), fd, KEEP_OWN);

@@ -192,7 +192,7 @@ static inline void twin_available(struct twin *t)
 	assert_int_equal(ioctl(t->plain, FIONREAD, &plain), 0);
 	clipped = ours;
 	if (description)
-		ARMED(clipped, files_clip_available(description, t->fd, ours));
+		ARMED(clipped, files_available(description, t->fd, ours));
 	assert_int_equal(clipped, plain);
 }
 

@@ -210,7 +210,7 @@ static void another_file_behind_the_number_is_left_alone(void **state)
 			assert_int_equal(get(description, t.fd, 500, 100), 500);
 			break;
 		case 4:
-			assert_int_equal(files_clip_available(description, t.fd, 6543), 6543);
+			assert_int_equal(files_available(description, t.fd, 6543), 6543);
 			break;
 		default:
 			assert_false(files_flags(description, t.fd) & O_APPEND);
@@ -235,7 +235,7 @@ static void what_has_no_offset_behind_the_number(void **state)
 	assert_int_equal(write(ends[1], "through", 7), 7);
 	assert_int_equal(get(description, t.fd, 4, -1), 4);
 	assert_memory_equal(data, "thro", 4);
-	assert_int_equal(files_clip_available(description, t.fd, 3), 3);
+	assert_int_equal(files_available(description, t.fd, 3), 3);
 	replace(&t, ends[1]);
 	memcpy(data, "too", 3);
 	assert_int_equal(put(description, t.fd, 3, -1), 3);
@@ -245,6 +245,32 @@ static void what_has_no_offset_behind_the_number(void **state)
 	assert_memory_equal(text, "ughtooto", 8);
 	close(ends[0]);
 	files_forget(t.fd);
+	abandon(&t);
+}
+
+/* The kernel was asked in one moment, and we look in another. */
+static void settled_or_extended_since_it_was_asked(void **state)
+{
+	struct description *description;
+	struct twin t;
+	int asked;
+
+	(void)state;
+	description = extended(&t, O_RDWR);
+	assert_int_equal(files_lseek(description, t.fd, 50, SEEK_SET), 50);
+	assert_int_equal(ioctl(t.fd, FIONREAD, &asked), 0);
+	assert_true(asked > 144);
+	assert_int_equal(files_available(description, t.fd, asked), 144);
+	description_settle(description);
+	errno = ERANGE;
+	assert_int_equal(files_available(description, t.fd, asked), 144);
+	assert_int_equal(errno, ERANGE);
+	assert_int_equal(ioctl(t.fd, FIONREAD, &asked), 0);
+	assert_int_equal(asked, 144);
+	assert_int_equal(files_lseek(description, t.fd, 0, SEEK_END), 194);
+	assert_int_equal(put(description, t.fd, 10, -1), 10);
+	assert_true(twin_is_extended(&t));
+	assert_int_equal(files_available(description, t.fd, asked), 0);
 	abandon(&t);
 }
 
@@ -968,6 +994,7 @@ int main(void)
 		cmocka_unit_test(a_stale_description_is_passed_by),
 		cmocka_unit_test(another_file_behind_the_number_is_left_alone),
 		cmocka_unit_test(what_has_no_offset_behind_the_number),
+		cmocka_unit_test(settled_or_extended_since_it_was_asked),
 		cmocka_unit_test(a_file_is_its_device_too),
 		cmocka_unit_test(ranges_of_descriptors_end),
 		cmocka_unit_test(a_duplicate_without_room_is_a_stranger),
