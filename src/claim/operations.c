@@ -12,6 +12,9 @@
 
 #define CACHE_PAGE 4096
 
+/* Times the step, where that grows with the file. */
+#define BLOCKS_AHEAD 128
+
 /* How often the mark is tried on a full filesystem. */
 #define ANNOUNCEMENTS 8
 
@@ -33,11 +36,13 @@ static int64_t op_headroom(void *file)
 	return space_headroom(&fs, claimed->min_free);
 }
 
-/* The zeroes are written in small steps, so that no append waits long; the blocks come in one piece. */
+/* The file's size grows in small steps, the blocks come in one piece: as many as it has, many times. */
 static void allocate_ahead(struct claimed *claimed, int64_t offset, int64_t bytes)
 {
 	int64_t size = claimed->options.prealloc_size;
 
+	if (claimed->most > 0 && size / BLOCKS_AHEAD > claimed->most)
+		size = claimed->most * BLOCKS_AHEAD;
 	if (offset + bytes <= claimed->ahead_end || size <= bytes || size > op_headroom(claimed) ||
 	    sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, offset, size) < 0)
 		return;
@@ -54,7 +59,7 @@ static int op_allocate(void *file, int64_t offset, int64_t bytes)
 	ret = seal_mark(claimed, offset, offset + bytes);
 	if (ret < 0)
 		return ret;
-	if (claimed->writes)
+	if (claimed->writes || claimed->most > 0)
 		allocate_ahead(claimed, offset, bytes);
 	/* Mode 0: can't wipe a byte that someone we don't see has just put there. */
 	while (sys.fallocate(claimed->fd, 0, offset, bytes) < 0)

@@ -33,6 +33,7 @@ struct claim_request {
 	uint32_t flags;	    /* CLAIM_TAKE: CLAIM_APPEND... */
 	uint32_t min_free;  /* percent of the filesystem that is never taken */
 	int64_t offset, end;
+	int64_t most;	    /* bytes at once, where that is less than prealloc_size; 0: all */
 	int64_t max_end;    /* RLIMIT_FSIZE of the program, or INT64_MAX */
 	int64_t idle;	    /* ns */
 	int64_t keep_end;   /* CLAIM_TAKE: the slot's program_keep_end */

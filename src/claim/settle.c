@@ -147,6 +147,18 @@ static int engage(struct claimed *claimed, const struct stat *before)
 	return clear_behind_end(claimed, atomic_load(&claimed->positions.file_end));
 }
 
+/* By how much the size grows ahead at once. */
+static int64_t claimed_step(const struct claimed *claimed)
+{
+	int64_t step = claimed->options.prealloc_size;
+
+	if (claimed->piecemeal)
+		return 0;
+	if (claimed->most > 0 && claimed->most < step)
+		step = claimed->most;
+	return claimed->writes && step > ZEROES_AT_ONCE ? ZEROES_AT_ONCE : step;
+}
+
 int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t max_end)
 {
 	struct claim_slot *slot = claimed->slot;
@@ -161,10 +173,7 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 		return -errno;
 	if (engaged && !find_data_end(claimed, before.st_size))
 		return -EUCLEAN;
-	if (claimed->piecemeal)
-		options.prealloc_size = 0;
-	else if (claimed->writes && options.prealloc_size > ZEROES_AT_ONCE)
-		options.prealloc_size = ZEROES_AT_ONCE;
+	options.prealloc_size = claimed_step(claimed);
 	atomic_store(&slot->size_before, engaged ? FILTER_UNKNOWN : before.st_size);
 	sequence_begin(slot);
 	if (!engaged) {

@@ -23,6 +23,7 @@ struct claimed {
 	int64_t ahead_end; /* of the blocks behind file_end; 0: there are none */
 	uint32_t min_free; /* percent */
 	struct filter_options options;
+	int64_t most;	   /* bytes that the size grows ahead at once; 0: prealloc_size */
 	struct claim_slot *slot;
 	/*
 	 * Our own, by which we cut; unknown: not extended. data_end is where the program's data ended at

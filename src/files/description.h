@@ -32,7 +32,8 @@ enum keep_reason {
 	KEEP_OFF = 1024,     /* mode=off, set later on: not topped up either */
 	KEEP_CLOSED = 2048,  /* its last descriptor is gone */
 	KEEP_APART = 4096,   /* the program has blocks past the end, and a gap before them */
-	KEEP_FOREVER = 127 | KEEP_OFF | KEEP_CLOSED | KEEP_APART,
+	KEEP_COW = 8192,     /* mode=auto, and data are never overwritten in place */
+	KEEP_FOREVER = 127 | KEEP_OFF | KEEP_CLOSED | KEEP_APART | KEEP_COW,
 	KEEP_CHALLENGED = 128, /* until retry_at: a neighbour wanted the file */
 	KEEP_REFUSED = 256,    /* until retry_at: somebody else has the file open */
 	KEEP_FAILED = 512,     /* until retry_at: it couldn't be extended */
@@ -90,6 +91,10 @@ struct description {
 	_Atomic int64_t size_seen;
 	/* So many bytes can be written from the offset on without crossing it (a hint). */
 	_Atomic int64_t inside_left;
+
+	/* Mode auto, see auto.c: syncs that found the file grown, until it is extended; its size at the last. */
+	_Atomic unsigned int auto_syncs;
+	_Atomic int64_t auto_grown, auto_end;
 
 	/* There when it was opened, or synced since; how many sync(2) that takes account of. */
 	_Atomic int64_t synced_end;

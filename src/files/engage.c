@@ -7,6 +7,7 @@
 #include "base/thread.h"
 #include "claim/claim.h"
 #include "claim/lease.h"
+#include "files/auto.h"
 #include "files/seal.h"
 #include "files/space.h"
 
@@ -145,7 +146,7 @@ bool engage_is_due(struct description *description, const struct transfer *trans
 	int saved_errno = errno;
 	bool due;
 
-	if (atomic_load(&description->reasons) & KEEP_FOREVER)
+	if ((atomic_load(&description->reasons) & KEEP_FOREVER) || !auto_has_earned(description))
 		return false;
 	note_settle(description);
 	if (atomic_load(&description->retry_at) > 0 &&
@@ -228,6 +229,7 @@ void engage_fill_request(struct description *description, struct claim_request *
 		.options = {.prealloc_size = options.prealloc_size,
 			    .prealloc_align = space_piece(description)},
 	};
+	auto_fill_request(description, request, end);
 	if (!description->readable)
 		keep_to_pages(request);
 }
@@ -291,6 +293,10 @@ static void engage_locked(struct description *description, const struct transfer
 		return;
 	}
 	space_look(description, transfer->fd, &fs);
+	if (auto_leaves_alone(description)) {
+		atomic_fetch_or(&description->reasons, KEEP_COW);
+		return;
+	}
 	if (space_piece(description) == 0)
 		return;
 	description->at_end = false;

@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "claim/lease.h"
 #include "claim/settle.h"
+#include "files/auto.h"
 #include "files/space.h"
 #include "recovery/restore.h"
 
@@ -40,7 +41,8 @@ static bool is_topped_up(struct description *description, uint32_t why)
 {
 	uint32_t reasons = atomic_load_explicit(&description->reasons, memory_order_relaxed);
 
-	return (reasons & why) && !(reasons & (KEEP_OFF | KEEP_APART));
+	return (reasons & why) && !(reasons & (KEEP_OFF | KEEP_APART | KEEP_COW)) &&
+	       auto_has_earned(description);
 }
 
 /* After space_look. */

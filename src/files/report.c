@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "base/utf8.h"
+#include "files/auto.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@ static const struct {
 	{KEEP_ASYNC, "async"},	       {KEEP_OWN, "own-lease"},	      {KEEP_SHARED, "shared"},
 	{KEEP_UNSUPPORTED, "no-lease"}, {KEEP_CHALLENGED, "challenged"},
 	{KEEP_OFF, "off"},	       {KEEP_APART, "gap"},	      {KEEP_REFUSED, "also-open"},
-	{KEEP_FAILED, "no-space"},
+	{KEEP_FAILED, "no-space"},     {KEEP_COW, "copy-on-write"},
 };
 
 void report_init(const char *wanted)
@@ -92,7 +93,10 @@ static int format_line(char *line, size_t size, struct description *description,
 		atomic_load(&slot->bytes_extended), atomic_load(&slot->extend_ns),
 		atomic_load(&description->keep_extensions), atomic_load(&description->keep_bytes),
 		atomic_load(&slot->settles), atomic_load(&slot->challenges),
-		why[0] ? why : (json ? "" : "none"));
+		why[0]				  ? why
+		: !auto_has_earned(description) ? "not-synced-enough"
+		: json				  ? ""
+						  : "none");
 }
 
 void report_closed(struct description *description)

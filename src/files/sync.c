@@ -4,6 +4,7 @@
 
 #include "base/thread.h"
 #include "claim/claim.h"
+#include "files/auto.h"
 #include "files/seal.h"
 
 #include <errno.h>
@@ -39,6 +40,7 @@ int files_sync(int fd, int (*call)(int fd))
 			saved_errno = missed;
 		} else {
 			seal_note_synced(description, end);
+			auto_note_sync(description, fd);
 		}
 	}
 	if (description)

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "files/auto.h"
 #include "files/engage.h"
 #include "files/mend.h"
 #include "files/place.h"
@@ -272,6 +273,8 @@ static bool write_extended(struct description *description, struct claim_slot *s
 		settle_short(description);
 	else
 		seal_after_append(description, slot, transfer);
+	if (!is_short && description->synchronous)
+		auto_note_sync(description, transfer->fd);
 	/*
 	 * Another call than the program's has failed: the ordinary file is to say how its own does. But
 	 * for EFBIG, which has raised SIGXFSZ.
@@ -305,6 +308,8 @@ static bool write_plain(struct description *description, struct transfer *transf
 	if (*result > 0)
 		atomic_fetch_add_explicit(&description->bytes_earned, (uint64_t)*result,
 					  memory_order_relaxed);
+	if (*result > 0 && description->synchronous)
+		auto_note_sync(description, transfer->fd);
 	gate_leave(&description->gate, &pass);
 	keep_after_write(description, transfer->fd);
 	return true;

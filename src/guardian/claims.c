@@ -228,6 +228,7 @@ static int prepare(struct claim *claim, const struct claim_request *request, int
 static void set_options(struct claimed *claimed, const struct claim_request *request)
 {
 	claimed->options = request->options;
+	claimed->most = request->most;
 	claimed->writes = (request->flags & CLAIM_WRITE) && claimed->readable && !claimed->piecemeal;
 }
 

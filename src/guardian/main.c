@@ -130,6 +130,7 @@ static int answer(int result)
 static bool is_sane(const struct claim_request *request)
 {
 	return request->offset >= 0 && request->end >= request->offset && request->max_end >= 0 &&
+	       request->most >= 0 &&
 	       request->idle >= 0 && request->min_free <= 100 &&
 	       request->options.prealloc_size >= 0 && request->options.prealloc_align > 0 &&
 	       request->options.prealloc_align % FILTER_SECTOR == 0;

@@ -19,6 +19,7 @@ const char *rule_mode_name(enum rule_mode mode)
 	static const char *const names[] = {
 		[RULE_MODE_ZERO] = "zero",
 		[RULE_MODE_WRITE] = "write",
+		[RULE_MODE_AUTO] = "auto",
 		[RULE_MODE_KEEP] = "keep",
 		[RULE_MODE_OFF] = "off",
 	};
@@ -39,7 +40,7 @@ static int set_mode(struct rule_options *options, const char *value, struct rule
 			return 0;
 		}
 	}
-	return rules_error_set(error, "mode=%s: no such mode; choose zero, write, keep or off",
+	return rules_error_set(error, "mode=%s: no such mode; choose zero, write, auto, keep or off",
 			       rules_error_word(value).text);
 }
 

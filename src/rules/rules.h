@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum rule_mode { RULE_MODE_ZERO, RULE_MODE_WRITE, RULE_MODE_KEEP, RULE_MODE_OFF };
+enum rule_mode { RULE_MODE_ZERO, RULE_MODE_WRITE, RULE_MODE_AUTO, RULE_MODE_KEEP, RULE_MODE_OFF };
 enum rule_exclusive { RULE_EXCLUSIVE_LEASE, RULE_EXCLUSIVE_ASSUME };
 
 struct rule_options {
@@ -115,7 +115,7 @@ int rule_options_check_alignment(const struct rule_options *options, int64_t req
 /* All options as the words of a rule, cut to size like snprintf; returns the full length. */
 size_t rule_options_format(const struct rule_options *options, char *buffer, size_t size);
 
-/* "zero", "write", "keep", "off"; "lease", "assume". */
+/* "zero", "write", "auto", "keep", "off"; "lease", "assume". */
 const char *rule_mode_name(enum rule_mode mode);
 const char *rule_exclusive_name(enum rule_exclusive exclusive);
 

@@ -29,7 +29,7 @@ PREALLOCATE_CONFIG=$SCRATCH/empty prints "no rule anywhere" 0 "There is no rule 
 in PREALLOCATE_RULES." check-rules
 says "check-rules takes one file" 125 "check-rules takes one file, but got 'b' too" check-rules a b
 printf 'a\nb mode=fast\n' >"$SCRATCH/bad"
-says "a mistake" 1 "$SCRATCH/bad:2: mode=fast: no such mode; choose zero, write, keep or off" \
+says "a mistake" 1 "$SCRATCH/bad:2: mode=fast: no such mode; choose zero, write, auto, keep or off" \
 	check-rules "$SCRATCH/bad"
 says "a file that isn't there" 1 "$SCRATCH/none: can't be opened: No such file or directory; name a \
 readable file of rules" check-rules "$SCRATCH/none"

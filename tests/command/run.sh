@@ -71,7 +71,7 @@ says "a line break in a pattern" 125 "-m: the pattern 'a?b' has a line break; wr
 says "a bad rule" 125 "-r: unknown option 'color'; there are mode, exclusive, prealloc-size, \
 prealloc-align, idle and min-free" run -r 'a color=red' true
 says "an empty rule" 125 "-r: there is no rule in ' '; write PATTERN OPTION=VALUE..." run -r ' ' true
-says "a bad mode" 125 "--mode=fast: no such mode; choose zero, write, keep or off" run -m a --mode fast true
+says "a bad mode" 125 "--mode=fast: no such mode; choose zero, write, auto, keep or off" run -m a --mode fast true
 says "a bad size" 125 "--prealloc-size=1Q: not a size; write bytes, or a number with k, M, G, T, P or \
 E, such as 1M" run -m a --prealloc-size 1Q true
 says "a bad alignment" 125 "--prealloc-align=1000: not a multiple of 512; write 512, 4k or 1M" \
@@ -100,10 +100,10 @@ mkfifo "$SCRATCH/fifo"
 says "a pipe as configuration" 125 "$SCRATCH/fifo: is a pipe, but every program that is started reads \
 it anew; name a file" run -c "$SCRATCH/fifo" true
 printf 'a\n\nb mode=fast\n' >"$SCRATCH/bad"
-says "a mistake in the configuration" 125 "$SCRATCH/bad:3: mode=fast: no such mode; choose zero, write, keep \
+says "a mistake in the configuration" 125 "$SCRATCH/bad:3: mode=fast: no such mode; choose zero, write, auto, keep \
 or off" run -c "$SCRATCH/bad" true
 PREALLOCATE_RULES='a;b mode=fast' says "a mistake in the inherited rules" 125 \
-	"PREALLOCATE_RULES:1: mode=fast: no such mode; choose zero, write, keep or off" run -m a true
+	"PREALLOCATE_RULES:1: mode=fast: no such mode; choose zero, write, auto, keep or off" run -m a true
 
 # Programs that can't be started.
 PATH=/bin:/usr/bin says "a command that isn't in PATH" 127 \

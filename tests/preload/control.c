@@ -145,7 +145,7 @@ static void errors(void)
 	MUST(preallocate_get_statistics(fd, &statistics) == -1 && errno == EINVAL);
 
 	MUST(preallocate_set_options(fd, "mode=fast", message, sizeof(message)) == -1);
-	MUST(errno == EINVAL && strstr(message, "mode=fast") && strstr(message, "zero, write, keep or off"));
+	MUST(errno == EINVAL && strstr(message, "mode=fast") && strstr(message, "zero, write, auto, keep or off"));
 	MUST(preallocate_set_options(fd, "prealloc-align=1000", message, sizeof(message)) == -1);
 	MUST(strstr(message, "512"));
 	MUST(preallocate_set_options(fd, "nonsense", message, sizeof(message)) == -1);

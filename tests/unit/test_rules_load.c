@@ -115,10 +115,10 @@ static void unreadable_files_are_explained(void **state)
 	expect_failure(NULL, -EFBIG, ": larger than 64 KiB; is this a file of rules?");
 	free(large);
 	write_config("a\nb mode=x\n", 11);
-	expect_failure(NULL, -EINVAL, ":2: mode=x: no such mode; choose zero, write, keep or off");
+	expect_failure(NULL, -EINVAL, ":2: mode=x: no such mode; choose zero, write, auto, keep or off");
 	write_config("a\0", 2);
 	expect_failure(NULL, -EINVAL, ":1: has a NUL byte; is this a file of rules?");
-	expect_failure("a;b mode=x", -EINVAL, "PREALLOCATE_RULES:1: mode=x: no such mode; choose zero, write, "
+	expect_failure("a;b mode=x", -EINVAL, "PREALLOCATE_RULES:1: mode=x: no such mode; choose zero, write, auto, "
 		       "keep or off");
 }
 

@@ -18,6 +18,7 @@ static const struct {
 } settings[] = {
 	{ "mode", "keep", "mode=keep exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
 	{ "mode", "write", "mode=write exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
+	{ "mode", "auto", "mode=auto exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
 	{ "mode", "off", "mode=off exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
 	{ "mode", "zero", "mode=zero exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
 	{ "exclusive", "assume", "mode=zero exclusive=assume prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
@@ -66,9 +67,9 @@ static const struct {
 	const char *value;
 	const char *message;
 } mistakes[] = {
-	{ "mode", "fast", "mode=fast: no such mode; choose zero, write, keep or off" },
-	{ "mode", "", "mode=: no such mode; choose zero, write, keep or off" },
-	{ "mode", "a\nb\x7f", "mode=a?b?: no such mode; choose zero, write, keep or off" },
+	{ "mode", "fast", "mode=fast: no such mode; choose zero, write, auto, keep or off" },
+	{ "mode", "", "mode=: no such mode; choose zero, write, auto, keep or off" },
+	{ "mode", "a\nb\x7f", "mode=a?b?: no such mode; choose zero, write, auto, keep or off" },
 	{ "exclusive", "flock", "exclusive=flock: no such way to be sure that nobody else has the file "
 	  "open; write lease or assume" },
 	{ "prealloc-size", "-1", "prealloc-size=-1: a size can't be negative; write 0 or more" },
@@ -131,7 +132,7 @@ static void a_long_word_is_cut_in_the_message(void **state)
 	assert_int_equal(rule_options_set(&options, "mode", value, &error), -EINVAL);
 	memset(expected, 'x', sizeof(expected));
 	memcpy(expected, "mode=", 5);
-	strcpy(expected + 5 + 92, "...: no such mode; choose zero, write, keep or off");
+	strcpy(expected + 5 + 92, "...: no such mode; choose zero, write, auto, keep or off");
 	assert_string_equal(error.message, expected);
 }
 

@@ -89,8 +89,8 @@ static const struct {
 	const char *text;
 	const char *message;
 } mistakes[] = {
-	{ "\n\n*.log mode=fast\n", "f:3: mode=fast: no such mode; choose zero, write, keep or off" },
-	{ "a\nb;c mode=", "f:2: mode=: no such mode; choose zero, write, keep or off" },
+	{ "\n\n*.log mode=fast\n", "f:3: mode=fast: no such mode; choose zero, write, auto, keep or off" },
+	{ "a\nb;c mode=", "f:2: mode=: no such mode; choose zero, write, auto, keep or off" },
 	{ "*.log keep", "f:1: 'keep' is not OPTION=VALUE, such as mode=keep; put a pattern with blanks "
 	  "into double quotes" },
 	{ "my file.log mode=keep", "f:1: 'file.log' is not OPTION=VALUE, such as mode=keep; put a "
@@ -210,7 +210,7 @@ static void a_long_origin_leaves_room_for_the_message(void **state)
 	memset(origin, 'o', sizeof(origin) - 1);
 	origin[sizeof(origin) - 1] = '\0';
 	assert_int_equal(rules_parse(&rules, "a mode=x", 8, origin, &error), -EINVAL);
-	assert_non_null(strstr(error.message, ":1: mode=x: no such mode; choose zero, write, keep or off"));
+	assert_non_null(strstr(error.message, ":1: mode=x: no such mode; choose zero, write, auto, keep or off"));
 }
 
 static const struct {

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "files/auto.h"
+
+#include "base/sys.h"
+
+#include <errno.h>
+
+/*
+ * Only syncs gain by it, so only a file that grows from sync to sync is extended; one that lives for a
+ * transaction (SQLite's rollback journal is synced twice, then deleted) never is: there an allocation and
+ * its cut at each would cost more than all the rest.
+ */
+#define SYNCS 4
+
+/*
+ * Above this, in bytes between two syncs, most appends reach a block that wasn't written to before: what that
+ * costs (the journal of an extent that isn't unwritten any more) is saved by mode write only.
+ */
+#define LARGE_APPENDS 2048
+
+/* Before a MiB of zeroes is written for it, it has to look as if it would need that. */
+#define WORTH_ZEROES (INT64_C(256) << 10)
+
+/* The real size stays within this part of the true one, and prealloc_align. */
+#define SHARE 8
+
+static bool is_auto(const struct description *description)
+{
+	return atomic_load_explicit(&description->options.mode, memory_order_relaxed) ==
+	       RULE_MODE_AUTO;
+}
+
+bool auto_has_earned(const struct description *description)
+{
+	return !is_auto(description) ||
+	       atomic_load_explicit(&description->auto_syncs, memory_order_relaxed) >= SYNCS;
+}
+
+bool auto_leaves_alone(const struct description *description)
+{
+	return is_auto(description) && atomic_load(&description->cut_stays);
+}
+
+/* As the program knows it. -1: not to be had. */
+static int64_t size_now(struct description *description, int fd)
+{
+	int64_t data_end = atomic_load(&atomic_load(&description->slot)->positions.data_end);
+	struct stat st;
+
+	if (data_end >= 0)
+		return data_end;
+	return sys.fstat(fd, &st) == 0 ? st.st_size : -1;
+}
+
+void auto_note_sync(struct description *description, int fd)
+{
+	int saved_errno = errno;
+	int64_t size, before;
+
+	if (!is_auto(description))
+		return;
+	size = size_now(description, fd);
+	before = atomic_exchange(&description->auto_end, size);
+	if (size > before && before >= 0) {
+		atomic_fetch_add(&description->auto_grown, size - before);
+		atomic_fetch_add(&description->auto_syncs, 1);
+	}
+	errno = saved_errno;
+}
+
+static bool is_worth_zeroes(const struct description *description)
+{
+	int64_t grown = atomic_load(&description->auto_grown);
+	unsigned int syncs = atomic_load(&description->auto_syncs);
+
+	return grown >= WORTH_ZEROES && syncs > 0 && grown / syncs >= LARGE_APPENDS;
+}
+
+void auto_fill_request(const struct description *description, struct claim_request *request,
+		       int64_t end)
+{
+	if (!is_auto(description))
+		return;
+	request->most = end / SHARE + 1;
+	if (is_worth_zeroes(description))
+		request->flags |= CLAIM_WRITE;
+}

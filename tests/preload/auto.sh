@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Mode auto extends what grows from sync to sync, and nothing else: what becomes of each kind of writer,
+# by the report.
+PREALLOCATE_TEST_FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs btrfs tmpfs}
+. "$(dirname "$0")/../lib/tap.sh"
+. "$(dirname "$0")/../lib/filesystems.sh"
+. "$(dirname "$0")/../lib/run.sh"
+
+library_left_out && skip_all "the library is left out"
+[ -n "$PYTHON" ] || skip_all "no python3 here"
+
+REPORT=$SCRATCH/report.json
+run_options=(--report="$REPORT")
+
+automatic() { # command...
+	rm -f "$REPORT"
+	managed auto '*.data*' "$@" >"$SCRATCH/output" 2>&1 || { cat "$SCRATCH/output"; return 1; }
+}
+
+# Each mode that files were in, and why they weren't extended.
+modes() {
+	"$PYTHON" -c '
+import json, sys
+files = [json.loads(line) for line in open(sys.argv[1])]
+print(*sorted({(f["mode"] + " " + f["fallback"]).strip() for f in files}), sep=", ")' "$REPORT"
+}
+
+appends() { # DESCRIPTION MODES appender-options...
+	local what="$1" expected=$2
+	shift 2
+
+	rm -f "$SCRATCH/acknowledged" "$MNT"/*.data
+	automatic "$HELPERS/appender" "$@" "$SCRATCH/acknowledged" "$MNT/a.data"
+	is "$filesystem: $what" "$(modes)" "$expected"
+	check "$filesystem: $what: all is there" "$HELPERS/record-check" "$SCRATCH/acknowledged" "$MNT/a.data"
+}
+
+# More than an eighth and prealloc-align is never ahead.
+stays_close() {
+	"$PYTHON" -c '
+import json, sys
+for line in open(sys.argv[1]):
+    f = json.loads(line)
+    ahead = f["extended_bytes"] - f["appended_bytes"]
+    if ahead > f["appended_bytes"] / 8 + 2 * 1024 * 1024 or f["extensions"] < 3:
+        sys.exit(f"{ahead} bytes ahead of {f}")' "$REPORT"
+}
+
+transactions() { # JOURNAL-MODE
+	automatic "$PYTHON" -c '
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA journal_mode=" + sys.argv[2])
+database.execute("PRAGMA synchronous=FULL")
+database.execute("CREATE TABLE rows(value BLOB)")
+for number in range(40):
+    database.execute("INSERT INTO rows VALUES(?)", (b"v" * 200,))' "$MNT/sqlite.data" "$1"
+}
+
+journals() {
+	"$PYTHON" -c '
+import json, sys
+files = [json.loads(line) for line in open(sys.argv[1])]
+files = [f for f in files if f["path"].endswith("-journal")]
+print("journals" if len(files) >= 40 else files, {f["mode"] for f in files})' "$REPORT"
+}
+
+each_filesystem() {
+	local small=zero large=write later=zero
+
+	filesystem=$1
+	[ "$1" != tmpfs ] || later='keep no-lease'
+	[ "$1" != btrfs ] || { small='none copy-on-write' large=$small later=$small; }
+	appends 'a few synced appends' 'none not-synced-enough' -n 3 -s 100 -y
+	appends 'synced appends' "$small" -n 50 -s 100 -y
+	appends 'appends to a file that is opened synchronously' "$small" -n 50 -s 100 -Y dsync -m append
+	appends 'appends without a sync' 'none not-synced-enough' -n 2000 -s 1000-4000
+	appends 'large synced appends' "$large" -n 400 -s 8192 -y
+	appends 'large appends to a file that is opened synchronously' "$large" -n 400 -s 8192 -Y dsync
+	appends 'large synced appends, write-only' "$later" -n 400 -s 8192 -y -o
+	if [ "$1" != btrfs ]; then
+		appends 'a file that grows' "$large" -n 1500 -s 16384 -y -E 4
+		check "$1: its size stays close to its data" stays_close
+	fi
+	check "$1: transactions with a journal each" transactions DELETE
+	is "$1: journals are never extended" "$(journals)" "journals {'none'}"
+	rm -f "$MNT"/sqlite*
+}
+
+for_each_filesystem each_filesystem
+done_testing
