@@ -124,8 +124,8 @@ each_filesystem() {
 	death_of "$1" '4 threads, O_APPEND' shared 0 -s 40-3000 -t 4 -m append
 	death_of "$1" '20 files' exact 20 -f 20 -s 40-3000 -t 4
 	death_of "$1" '20 files, zeroes, fdatasync now and then' block 20 -f 20 -s 40-9000 -z -y -E 7
-	mode=write death_of "$1" 'mode write, fdatasync' exact 0 -s 40-9000 -y
-	mode=write death_of "$1" 'mode write, zeroes at the end' "$([ "$1" = btrfs ] && echo block || echo exact)" \
+	mode='write' death_of "$1" 'mode write, fdatasync' exact 0 -s 40-9000 -y
+	mode='write' death_of "$1" 'mode write, zeroes at the end' "$([ "$1" = btrfs ] && echo block || echo exact)" \
 		0 -s 40-9000 -z
 	death_of "$1" 'closed and opened again' block 5 -f 5 -s 40-3000 -z -r 9
 	death_of "$1" 'one file after another, synced' exact 60 -f 60 -q -n 20 -s 40-3000 -y -e hold

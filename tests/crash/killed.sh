@@ -53,8 +53,8 @@ deaths() {
 	death_of "$1" '20 files, zeroes, fdatasync now and then' 20 -f 20 -s 40-9000 -z -y -E 7
 	death_of "$1" 'zeroes by habit, fdatasync' 0 -s 40-3000 -Z -y
 	death_of "$1" 'closed and opened again' 5 -f 5 -s 40-3000 -z -r 9
-	mode=write death_of "$1" 'mode write' 0 -s 40-9000 -y
-	mode=write death_of "$1" 'mode write, zeroes at the end' 0 -s 40-9000 -z
+	mode='write' death_of "$1" 'mode write' 0 -s 40-9000 -y
+	mode='write' death_of "$1" 'mode write, zeroes at the end' 0 -s 40-9000 -z
 	death_of "$1" 'one file after another, synced' 60 -f 60 -q -n 20 -s 40-3000 -m append -y -e hold
 }
 

@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2154,SC2034 # what the sourced files set and use
 # A file that is settled while the program's sync of it is under way: what isn't on the disk yet is
 # brought there before the cut. The filesystem commits the cut's size at once; should the power fail
 # then, a file that the program syncs would end in NULs.
