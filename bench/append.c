@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * append [-p | -P] [-a] [-w] [-s] [-z] BYTES COUNT FILE: appends COUNT records of BYTES and prints records
- * per second. Every record is followed by fdatasync, unless -s. Preallocates by hand, as a program does
+ * append [-p | -P] [-a] [-w] [-s | -e EVERY] [-z] BYTES COUNT FILE: appends COUNT records of BYTES and prints records
+ * per second. Every record, or every EVERYth, is followed by fdatasync, unless -s. Preallocates by hand, as a program does
  * that was written for it, with -p 128 MiB ahead, with -P zeroes that it writes, 1 MiB ahead. -a: O_APPEND,
  * -w: pwrite, else write. -z: a record ends in zero bytes.
  */
@@ -44,24 +44,25 @@ int main(int argc, char **argv)
 	bool by_hand = false, with_zeroes = false, positioned = false, synced = true, zeroes = false;
 	int flags = O_RDWR | O_CREAT | O_TRUNC, option, fd;
 	int64_t end = 0, allocated = 0;
-	long count;
+	long count, every = 1;
 	size_t bytes;
 	double started;
 	char *record;
 
-	while ((option = getopt(argc, argv, "pPawsz")) != -1) {
+	while ((option = getopt(argc, argv, "pPawse:z")) != -1) {
 		switch (option) {
 		case 'p': by_hand = true; break;
 		case 'P': by_hand = with_zeroes = true; break;
 		case 'a': flags |= O_APPEND; break;
 		case 'w': positioned = true; break;
 		case 's': synced = false; break;
+		case 'e': every = atol(optarg); break;
 		case 'z': zeroes = true; break;
 		default: return 2;
 		}
 	}
 	if (argc - optind != 3)
-		errx(2, "usage: append [-p | -P] [-a] [-w] [-s] [-z] BYTES COUNT FILE");
+		errx(2, "usage: append [-p | -P] [-a] [-w] [-s | -e EVERY] [-z] BYTES COUNT FILE");
 	bytes = (size_t)atol(argv[optind]);
 	count = atol(argv[optind + 1]);
 	record = malloc(bytes);
@@ -82,7 +83,7 @@ int main(int argc, char **argv)
 		if (by_hand && end + (int64_t)bytes > allocated)
 			allocated = ahead(fd, allocated, with_zeroes);
 		written = positioned ? pwrite(fd, record, bytes, end) : write(fd, record, bytes);
-		if (written != (ssize_t)bytes || (synced && fdatasync(fd) < 0))
+		if (written != (ssize_t)bytes || (synced && (i + 1) % every == 0 && fdatasync(fd) < 0))
 			err(1, "write");
 		end += (int64_t)bytes;
 	}
