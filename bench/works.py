@@ -88,7 +88,7 @@ class Programs:
     def rocksdb(self, way, directory):
         said = self.output(way, ["*.log"], "db_bench", "--benchmarks=fillsync", "--num=1500", "--value_size=100",
                            f"--db={directory}/rocks")
-        return float(re.search(r"(\d+) ops/sec", said).group(1))
+        return float(re.search(r"^fillsync.* (\d+) ops/sec", said, re.M).group(1))
 
     def sqlite(self, journal):
         def work(way, directory):
