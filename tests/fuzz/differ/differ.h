@@ -86,7 +86,7 @@ struct side {
 	int signals; /* SIGXFSZ so far */
 	int64_t modified; /* ns, at the last look */
 	ino_t inode;	  /* what was looked at, */
-	int generation;	  /* and which file of that number */
+	int64_t generation; /* and which file of that number */
 };
 
 struct outcome {
@@ -223,9 +223,10 @@ extern struct raw {
 	int64_t (*pread)(int fd, void *buffer, size_t bytes, int64_t offset);
 	int (*close)(int fd);
 	int (*ioctl)(int fd, unsigned long request, ...);
+	int (*statx)(int fd, const char *path, int flags, unsigned int mask, void *st);
 } raw;
 int64_t raw_size(int fd);
-int raw_generation(int fd);
+int64_t raw_generation(int fd);
 void clock_advance(int64_t ns);
 
 /* outside.c */

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <err.h>
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -29,8 +30,9 @@ void raw_start(void)
 	*(void **)&raw.pread = dlsym(libc, "pread64");
 	*(void **)&raw.close = dlsym(libc, "close");
 	*(void **)&raw.ioctl = dlsym(libc, "ioctl");
+	*(void **)&raw.statx = dlsym(libc, "statx");
 	if (!raw.fstat || !raw.stat || !raw.lseek || !raw.open || !raw.pread || !raw.close ||
-	    !raw.ioctl)
+	    !raw.ioctl || !raw.statx)
 		errx(99, "this libc lacks a function");
 }
 
@@ -41,12 +43,17 @@ int64_t raw_size(int fd)
 	return fd < 0 || raw.fstat(fd, &st) < 0 ? 0 : st.st_size;
 }
 
-/* 0 where there is none: tmpfs never gives an inode's number to another file. */
-int raw_generation(int fd)
+/* overlayfs doesn't tell it, but the time of birth. */
+int64_t raw_generation(int fd)
 {
 	int generation = 0;
+	struct statx st;
 
-	return raw.ioctl(fd, FS_IOC_GETVERSION, &generation) < 0 ? 0 : generation;
+	if (raw.ioctl(fd, FS_IOC_GETVERSION, &generation) == 0)
+		return generation;
+	if (raw.statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) < 0 || !(st.stx_mask & STATX_BTIME))
+		return 0;
+	return st.stx_btime.tv_sec * INT64_C(1000000000) + st.stx_btime.tv_nsec;
 }
 
 void clock_advance(int64_t ns)
