@@ -47,7 +47,8 @@ static void skip_comment(struct parser *parser)
 static int append_to_word(struct parser *parser, size_t *length, size_t bytes)
 {
 	if (*length + bytes > WORD_MAX_LENGTH) {
-		parser->word[*length] = '\0';
+		memcpy(parser->word + *length, parser->at, WORD_MAX_LENGTH - *length);
+		parser->word[WORD_MAX_LENGTH] = '\0';
 		return rules_error_set(parser->error, "the word '%s' is longer than %d bytes; is this "
 				       "a file of rules?", rules_error_word(parser->word).text,
 				       WORD_MAX_LENGTH);
@@ -58,6 +59,20 @@ static int append_to_word(struct parser *parser, size_t *length, size_t bytes)
 	return 0;
 }
 
+/* How many bytes from here on mean nothing but themselves. */
+static size_t plain_run(const struct parser *parser)
+{
+	static const bool special[UCHAR_MAX + 1] = {
+		['\n'] = true, ['\r'] = true, ['\t'] = true, [' '] = true,
+		[';'] = true, ['"'] = true, ['\\'] = true,
+	};
+	const char *p = parser->at;
+
+	while (p < parser->end && !special[(unsigned char)*p])
+		p++;
+	return (size_t)(p - parser->at);
+}
+
 /* Removes the quotes. A backslash stays in front of its byte: the pattern needs to see it. */
 static int read_word(struct parser *parser)
 {
@@ -65,6 +80,7 @@ static int read_word(struct parser *parser)
 	bool quoted = false;
 
 	while (parser->at < parser->end && *parser->at != '\n') {
+		size_t run = plain_run(parser);
 		char c = *parser->at;
 		bool escape = c == '\\' && parser->at + 1 < parser->end && parser->at[1] != '\n' &&
 			      !(parser->at[1] == '\r' && !quoted);
@@ -77,7 +93,7 @@ static int read_word(struct parser *parser)
 		}
 		if (!quoted && (is_blank(c) || c == ';'))
 			break;
-		result = append_to_word(parser, &length, escape ? 2 : 1);
+		result = append_to_word(parser, &length, run > 0 ? run : escape ? 2 : 1);
 		if (result)
 			return result;
 	}
