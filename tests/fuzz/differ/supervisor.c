@@ -10,7 +10,8 @@
  *	-t, --seconds N
  *	-x, --doors			syscall(2) too
  *	-l, --library FILE
- *	-p, --least PERCENT		of the operations must find the file extended, or the files have blocks past the end
+ *	-p, --least PERCENT		of the operations must find the file extended; of the files
+ *					must have blocks past the end (mode keep)
  *
  * Exit status 0: no difference, 1: a difference, which is printed as a short sequence of calls.
  */
