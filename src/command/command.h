@@ -26,6 +26,7 @@ extern const struct command match_command;
 extern const struct command settle_command;
 extern const struct command trim_command;
 extern const struct command recover_command;
+extern const struct command bench_command;
 
 /* One line on standard error: preallocate: what is wrong; what would be right. */
 __attribute__((format(printf, 1, 2)))

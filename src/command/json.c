@@ -35,6 +35,17 @@ void json_object_end(void)
 	putchar('}');
 }
 
+void json_single_begin(void)
+{
+	written.any_member = false;
+	putchar('{');
+}
+
+void json_single_end(void)
+{
+	puts("}");
+}
+
 static void put_text(const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text;
@@ -64,6 +75,19 @@ static void put_name(const char *name)
 	fputs(": ", stdout);
 }
 
+void json_list_begin(const char *name)
+{
+	put_name(name);
+	written.any_object = false;
+	putchar('[');
+}
+
+void json_list_end(void)
+{
+	fputs(written.any_object ? "\n]" : "]", stdout);
+	written.any_member = true;
+}
+
 void json_string(const char *name, const char *value)
 {
 	put_name(name);
@@ -80,4 +104,18 @@ void json_bool(const char *name, bool value)
 {
 	put_name(name);
 	fputs(value ? "true" : "false", stdout);
+}
+
+void json_decimal(const char *name, double value)
+{
+	put_name(name);
+	printf("%.4f", value);
+}
+
+void json_decimals(const char *name, const double *values, int number)
+{
+	put_name(name);
+	for (int i = 0; i < number; i++)
+		printf("%s%.4f", i ? ", " : "[", values[i]);
+	putchar(']');
 }

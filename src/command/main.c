@@ -31,6 +31,7 @@ static const struct command *const commands[] = {
 	&settle_command,
 	&trim_command,
 	&recover_command,
+	&bench_command,
 	&version_command,
 	&help_command,
 };

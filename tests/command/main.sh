@@ -18,7 +18,7 @@ says "help for two" 125 "help takes one subcommand, but got 'match' too" help ru
 says "control bytes don't reach the terminal" 125 \
 	"there is no subcommand '?[2Jx?'; see preallocate help" $'\e[2Jx\n'
 
-for subcommand in run check-rules match settle trim; do
+for subcommand in run check-rules match settle trim bench; do
 	prints "$subcommand --help" 0 "$("$PREALLOCATE" help "$subcommand")" "$subcommand" --help
 	check "help lists $subcommand" grep -q "^  $subcommand " <("$PREALLOCATE" help)
 	check "help $subcommand is 100 columns wide at most" \

@@ -18,11 +18,11 @@ described() { # WORD
 completed() {
 	grep -Eq -- "(^|[^-a-z])$1([^-a-z]|$)" "$PREALLOCATE_SRCDIR/completions/preallocate"
 }
-for word in run check-rules match settle trim recover version help; do
+for word in run check-rules match settle trim recover bench version help; do
 	check "preallocate(1) describes '$word'" described "$word"
 	check "the completion knows '$word'" completed "$word"
 done
-for word in '' run check-rules match settle trim recover version help; do
+for word in '' run check-rules match settle trim recover bench version help; do
 	# shellcheck disable=SC2086
 	"$PREALLOCATE_BUILDDIR/preallocate" help $word
 done >"$SCRATCH/help" 2>&1
