@@ -40,6 +40,6 @@ struct sys {
 	long (*syscall)(long number, ...);
 };
 
-extern struct sys sys;
+extern struct sys sys __attribute__((visibility("hidden")));
 
 #endif

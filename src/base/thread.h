@@ -24,7 +24,7 @@ struct thread_state {
 	bool pid_follows;	 /* inside our fork wrapper, which will know the child's pid */
 };
 
-extern __thread struct thread_state thread_state;
+extern __thread struct thread_state thread_state __attribute__((visibility("hidden")));
 
 /* gettid(2), asked once. Async-signal-safe. */
 uint32_t thread_id(void);

@@ -12,12 +12,35 @@
 #define CHUNKS 4096
 
 static struct section pool_section;
-/* The inodes are apart and dense: looking for one among ten thousand is a walk over 80 KiB. */
+#define NO_BUCKET UINT32_MAX
+
+/* The inodes are apart and dense: looking for all of a file's among ten thousand is a walk over 80 KiB. */
 struct chunk {
 	_Atomic ino_t inodes[CHUNK]; /* 0: free, or not published */
+	/*
+	 * A description is in the list of its bucket from when it is published until it goes back to the
+	 * pool: 1 + the index of the next one there (0: none), and the bucket, or NO_BUCKET.
+	 */
+	_Atomic uint64_t links[CHUNK];
 	struct description descriptions[CHUNK];
 };
 
+_Atomic uint32_t *_Atomic description_buckets;
+
+static uint64_t link_to(uint32_t next, uint32_t bucket)
+{
+	return (uint64_t)bucket << 32 | next;
+}
+
+static uint32_t next_in(uint64_t link)
+{
+	return (uint32_t)link;
+}
+
+static uint32_t bucket_in(uint64_t link)
+{
+	return (uint32_t)(link >> 32);
+}
 static struct chunk *_Atomic chunks[CHUNKS];
 static _Atomic size_t high_water; /* every index in use is below */
 static _Atomic size_t in_use;
@@ -35,15 +58,25 @@ static struct description *at(size_t index)
 	return chunk ? &chunk->descriptions[index % CHUNK] : NULL;
 }
 
+static void *zeroed(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
 static bool chunk_new(size_t number)
 {
-	struct chunk *chunk = mmap(NULL, sizeof(*chunk), PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct chunk *chunk;
 
-	if (chunk == MAP_FAILED)
+	if (!description_buckets)
+		description_buckets = zeroed(sizeof(uint32_t) * DESCRIPTION_BUCKETS);
+	chunk = description_buckets ? zeroed(sizeof(*chunk)) : NULL;
+	if (!chunk)
 		return false;
 	for (size_t i = 0; i < CHUNK; i++) {
 		chunk->descriptions[i].index = number * CHUNK + i;
+		atomic_store(&chunk->links[i], link_to(0, NO_BUCKET));
 		atomic_store(&chunk->descriptions[i].slot, &slot_none);
 	}
 	atomic_store(&chunks[number], chunk);
@@ -86,10 +119,43 @@ struct description *description_new(void)
 	return found;
 }
 
+static _Atomic uint64_t *link_of(size_t index)
+{
+	return &chunk_of(index)->links[index % CHUNK];
+}
+
 void description_publish(struct description *description)
 {
-	atomic_store(&chunk_of(description->index)->inodes[description->index % CHUNK],
-		     description->ino);
+	size_t index = description->index;
+	uint32_t bucket = description_bucket(description->ino);
+	_Atomic uint32_t *first = &description_buckets[bucket];
+	uint32_t next = atomic_load(first);
+
+	atomic_store(&chunk_of(index)->inodes[index % CHUNK], description->ino);
+	do
+		atomic_store(link_of(index), link_to(next, bucket));
+	while (!atomic_compare_exchange_weak(first, &next, (uint32_t)index + 1));
+}
+
+/*
+ * Under the pool's lock. Others may publish meanwhile, which changes the head of the list alone. Who
+ * stands on the description in a walk finds that it is in another bucket, or none, and begins anew.
+ */
+static void leave_bucket(const struct description *description)
+{
+	_Atomic uint64_t *own = link_of(description->index);
+	uint64_t link = atomic_load(own), before;
+	uint32_t me = (uint32_t)description->index + 1, seen = me;
+
+	if (bucket_in(link) == NO_BUCKET)
+		return;
+	if (!atomic_compare_exchange_strong(&description_buckets[bucket_in(link)], &seen,
+					    next_in(link))) {
+		while (next_in(before = atomic_load(link_of(seen - 1))) != me)
+			seen = next_in(before);
+		atomic_store(link_of(seen - 1), link);
+	}
+	atomic_store(own, link_to(0, NO_BUCKET));
 }
 
 static void back_to_pool(struct description *description)
@@ -100,6 +166,7 @@ static void back_to_pool(struct description *description)
 	if (slot != &slot_none)
 		claim_slot_free(slot);
 	section_enter(&pool_section, &hold);
+	leave_bucket(description);
 	description->used = false;
 	if (description->index < lowest_free)
 		lowest_free = description->index;
@@ -114,6 +181,7 @@ void description_free(struct description *description)
 {
 	size_t index = description->index;
 
+	atomic_fetch_add(&description->lives, 1);
 	atomic_store(&chunk_of(index)->inodes[index % CHUNK], 0);
 	atomic_store(&description->fds, 0);
 	atomic_fetch_sub(&in_use, 1);
@@ -127,6 +195,15 @@ bool description_hold(struct description *description, int fd)
 {
 	atomic_fetch_add(&description->holders, 1);
 	if (table_get(fd) == description)
+		return true;
+	description_let_go(description);
+	return false;
+}
+
+bool description_hold_in(struct description *description, uint32_t lives)
+{
+	atomic_fetch_add(&description->holders, 1);
+	if (atomic_load(&description->lives) == lives)
 		return true;
 	description_let_go(description);
 	return false;
@@ -202,6 +279,17 @@ bool descriptions_exist(void)
 	return atomic_load_explicit(&in_use, memory_order_relaxed) > 0;
 }
 
+static struct description *hold_of(struct chunk *chunk, size_t i, dev_t dev, ino_t ino)
+{
+	struct description *found = &chunk->descriptions[i];
+
+	atomic_fetch_add(&found->holders, 1);
+	if (atomic_load(&chunk->inodes[i]) == ino && found->dev == dev)
+		return found;
+	description_let_go(found);
+	return NULL;
+}
+
 /* From *index on, held; *index is then the one behind it. NULL: there is no more. */
 static struct description *next_of(size_t *index, dev_t dev, ino_t ino)
 {
@@ -210,23 +298,38 @@ static struct description *next_of(size_t *index, dev_t dev, ino_t ino)
 	while (*index < count) {
 		size_t i = (*index)++;
 		struct chunk *chunk = chunk_of(i);
-		struct description *found = &chunk->descriptions[i % CHUNK];
+		struct description *found;
 
 		if (atomic_load_explicit(&chunk->inodes[i % CHUNK], memory_order_acquire) != ino)
 			continue;
-		atomic_fetch_add(&found->holders, 1);
-		if (atomic_load(&chunk->inodes[i % CHUNK]) == ino && found->dev == dev)
+		found = hold_of(chunk, i % CHUNK, dev, ino);
+		if (found)
 			return found;
-		description_let_go(found);
 	}
 	return NULL;
 }
 
 struct description *description_find(dev_t dev, ino_t ino)
 {
-	size_t index = 0;
+	uint32_t bucket = description_bucket(ino);
+	_Atomic uint32_t *buckets = atomic_load(&description_buckets);
+	uint32_t next = buckets ? atomic_load(&buckets[bucket]) : 0;
 
-	return next_of(&index, dev, ino);
+	while (next) {
+		size_t index = next - 1;
+		struct chunk *chunk = chunk_of(index);
+		uint64_t link;
+
+		if (atomic_load(&chunk->inodes[index % CHUNK]) == ino) {
+			struct description *found = hold_of(chunk, index % CHUNK, dev, ino);
+
+			if (found)
+				return found;
+		}
+		link = atomic_load(&chunk->links[index % CHUNK]);
+		next = bucket_in(link) == bucket ? next_in(link) : atomic_load(&buckets[bucket]);
+	}
+	return NULL;
 }
 
 static void note_keep_end(struct description *description, int64_t end, bool apart)

@@ -53,6 +53,7 @@ struct description {
 	_Atomic unsigned int holders; /* see description_hold; a stale one may hold a free one */
 	_Atomic bool released;	      /* to be freed by the last holder */
 	_Atomic int fds;	      /* descriptors in the table; 0 while free */
+	_Atomic uint32_t lives;	      /* how often it has been freed: another number, another file */
 	size_t index; /* in the pool; never changes */
 
 	/* Set when the file is opened, unchanged until the last descriptor is closed. */
@@ -152,6 +153,8 @@ void descriptions_reset_lock(void);
  * to it any more.
  */
 bool description_hold(struct description *description, int fd);
+/* The same for who has seen it in the life of that number. */
+bool description_hold_in(struct description *description, uint32_t lives);
 void description_let_go(struct description *description);
 
 /* The description behind fd, held, or NULL. */
@@ -173,5 +176,25 @@ bool descriptions_exist(void);
  * lock, async-signal-safe.
  */
 struct description *description_find(dev_t dev, ino_t ino);
+
+/* 1 + the index of the first description of some inodes; 0: none. NULL: there has been none at all. */
+extern _Atomic uint32_t *_Atomic description_buckets __attribute__((visibility("hidden")));
+#define DESCRIPTION_BUCKETS 16384
+
+/* Filesystems count inodes up: no hash spreads them better. */
+static inline uint32_t description_bucket(ino_t ino)
+{
+	return (uint32_t)ino % DESCRIPTION_BUCKETS;
+}
+
+/* A hint, never falsely false: without a walk, for the many files that aren't managed. */
+static inline bool description_may_be_found(ino_t ino)
+{
+	_Atomic uint32_t *buckets =
+		atomic_load_explicit(&description_buckets, memory_order_acquire);
+
+	return buckets && atomic_load_explicit(&buckets[description_bucket(ino)],
+					       memory_order_acquire) != 0;
+}
 
 #endif

@@ -88,6 +88,13 @@ void files_before_jump(void);
 
 /* --- write.c, read.c --- */
 ssize_t files_write(struct description *description, struct transfer *transfer);
+/*
+ * After an overwrite that a glance (glance.h) has let through, and that failed, came short, or came after
+ * the data was cut: written is what it has returned. Returns what the program is to be told.
+ */
+struct glance;
+ssize_t files_overwrote(struct description *description, struct transfer *transfer,
+			const struct glance *glance, ssize_t written);
 ssize_t files_read(struct description *description, struct transfer *transfer);
 
 /* --- sync.c --- */

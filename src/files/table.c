@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+table_entry table_low[TABLE_WIDTH];
 table_chunk *_Atomic table_root[TABLE_WIDTH];
 
 /* Fills an empty place of a level with zeroed memory, unless another thread was faster. */
@@ -57,6 +58,8 @@ int table_next(int from, int to)
 
 		if (entry && atomic_load(entry))
 			return (int)fd;
+		if (fd < TABLE_WIDTH)
+			continue;
 		/* Nothing in the rest of an empty chunk, nor of an empty chunk of chunks. */
 		if (!atomic_load(&table_root[fd >> (2 * TABLE_BITS)]))
 			fd |= (1 << (2 * TABLE_BITS)) - 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fd -> description: chunks grown on demand, read without a lock. Three levels, so that what is there
- * before the first managed file is one page: mlockall(2) would make anything larger resident.
+ * fd -> description, read without a lock. The first thousand, which is where most programs stay, are
+ * found by one load; the others by three levels grown on demand, so that little is there before the
+ * first managed file: mlockall(2) would make anything larger resident.
  */
 #ifndef FILES_TABLE_H
 #define FILES_TABLE_H
@@ -12,15 +13,20 @@
 #define TABLE_WIDTH (1 << TABLE_BITS)
 #define TABLE_END (1 << (3 * TABLE_BITS)) /* NR_OPEN's ceiling (fs/file.c, sysctl_nr_open_max) */
 
+#pragma GCC visibility push(hidden) /* found without the global offset table */
 typedef struct description *_Atomic table_entry;
 typedef table_entry *_Atomic table_chunk;
+extern table_entry table_low[TABLE_WIDTH];
 extern table_chunk *_Atomic table_root[TABLE_WIDTH];
+#pragma GCC visibility pop
 
 static inline table_entry *table_find(int fd)
 {
 	table_chunk *chunks;
 	table_entry *entries;
 
+	if (__builtin_expect((unsigned int)fd < TABLE_WIDTH, 1))
+		return &table_low[(unsigned int)fd];
 	if (__builtin_expect((unsigned int)fd >= TABLE_END, 0))
 		return NULL;
 	chunks = atomic_load_explicit(&table_root[fd >> (2 * TABLE_BITS)], memory_order_acquire);
@@ -34,8 +40,11 @@ static inline table_entry *table_find(int fd)
 /* The managed description behind fd, or NULL: any other fd, or none. */
 static inline struct description *table_get(int fd)
 {
-	table_entry *entry = table_find(fd);
+	table_entry *entry;
 
+	if (__builtin_expect((unsigned int)fd < TABLE_WIDTH, 1))
+		return atomic_load_explicit(&table_low[(unsigned int)fd], memory_order_acquire);
+	entry = table_find(fd);
 	return entry ? atomic_load_explicit(entry, memory_order_acquire) : NULL;
 }
 

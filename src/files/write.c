@@ -6,6 +6,7 @@
 #include "base/thread.h"
 #include "files/auto.h"
 #include "files/engage.h"
+#include "files/glance.h"
 #include "files/mend.h"
 #include "files/place.h"
 #include "files/reclaim.h"
@@ -374,6 +375,19 @@ static bool is_told_by_file(const struct description *description, int error)
 	return error == EFAULT || (error == EINVAL && atomic_load(&description->direct));
 }
 
+/* again: as it was asked for. */
+static ssize_t write_out(const struct description *description, struct transfer *again,
+			 ssize_t result)
+{
+	if (result < (ssize_t)again->bytes)
+		result = reclaim_write(again, result, write_any);
+	if (result < 0 && is_told_by_file(description, errno))
+		result = mend_failed(again);
+	if (result < (ssize_t)again->bytes && (result >= 0 || errno == EFAULT))
+		mend_distrust(again->fd);
+	return result;
+}
+
 ssize_t files_write(struct description *description, struct transfer *transfer)
 {
 	struct transfer again = *transfer;
@@ -384,16 +398,27 @@ ssize_t files_write(struct description *description, struct transfer *transfer)
 		return transfer->call(transfer);
 	pthread_testcancel();
 	cancel = cancel_disable();
-	result = write_any(transfer);
-	if (result < (ssize_t)transfer->bytes)
-		result = reclaim_write(&again, result, write_any);
-	if (result < 0 && is_told_by_file(description, errno))
-		result = mend_failed(&again);
-	if (result < (ssize_t)transfer->bytes && (result >= 0 || errno == EFAULT))
-		mend_distrust(transfer->fd);
+	result = write_out(description, &again, write_any(transfer));
 	/* What failed on the way to it was none of the program's. */
 	if (result >= 0)
 		errno = saved_errno;
 	cancel_restore(cancel);
 	return result;
+}
+
+ssize_t files_overwrote(struct description *description, struct transfer *transfer,
+			const struct glance *glance, ssize_t written)
+{
+	int cancel = cancel_disable(), saved_errno = errno;
+
+	if (written > 0 && description_hold_in(description, glance->lives)) {
+		if (!glance_overwrote(glance, transfer->offset, (size_t)written))
+			note_late(glance->slot, transfer, written);
+		description_let_go(description);
+	}
+	written = write_out(description, transfer, written);
+	if (written >= 0)
+		errno = saved_errno;
+	cancel_restore(cancel);
+	return written;
 }

@@ -54,7 +54,7 @@ EXPORT ssize_t read(int fd, void *buffer, size_t bytes)
 	struct description *description = managed(fd);
 
 	if (!description)
-		return real()->read(fd, buffer, bytes);
+		return real_calls.read(fd, buffer, bytes);
 	return one(description, fd, buffer, bytes, false, 0, call_read);
 }
 
@@ -69,13 +69,46 @@ EXPORT ssize_t __read_chk(int fd, void *buffer, size_t bytes, size_t room)
 	return one(description, fd, buffer, bytes, false, 0, call_read);
 }
 
+__attribute__((noinline)) static ssize_t pread_at_end(int fd, void *buffer, size_t bytes, off_t offset,
+						      struct description *description)
+{
+	if (offset < 0)
+		return real_calls.pread(fd, buffer, bytes, offset);
+	return one(description, fd, buffer, bytes, true, offset, call_pread);
+}
+
+/* The arguments stand in the registers in which they came. */
+__attribute__((noinline)) static ssize_t pread_managed(int fd, void *buffer, size_t bytes, off_t offset,
+						       struct description *description)
+{
+	struct glance glance;
+	struct asked asked;
+	ssize_t got;
+
+	if (thread_state.vforked)
+		return real_calls.pread(fd, buffer, bytes, offset);
+	if (!glance_reads(&glance, description, offset, bytes))
+		return pread_at_end(fd, buffer, bytes, offset, description);
+	asked.fd = fd;
+	asked.buffer = buffer;
+	asked.bytes = bytes;
+	asked.offset = offset;
+	asked.description = description;
+	GLANCE_IN_MEMORY(glance);
+	got = real_calls.pread(fd, buffer, bytes, offset);
+	if (glance_holds(&glance, asked.description, asked.fd))
+		return got;
+	return pread_at_end(asked.fd, (void *)asked.buffer, asked.bytes, asked.offset,
+			    asked.description);
+}
+
 EXPORT ssize_t pread(int fd, void *buffer, size_t bytes, off_t offset)
 {
-	struct description *description = managed(fd);
+	struct description *description = table_get(fd);
 
-	if (!description || offset < 0)
-		return real()->pread(fd, buffer, bytes, offset);
-	return one(description, fd, buffer, bytes, true, offset, call_pread);
+	if (__builtin_expect(!description, 1))
+		return real_calls.pread(fd, buffer, bytes, offset);
+	return pread_managed(fd, buffer, bytes, offset, description);
 }
 
 ALIAS(pread64, pread);

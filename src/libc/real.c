@@ -5,7 +5,44 @@
 
 #include <dlfcn.h>
 
-struct real real_calls;
+static ssize_t first_read(int fd, void *buffer, size_t bytes)
+{
+	return real()->read(fd, buffer, bytes);
+}
+
+static ssize_t first_pread(int fd, void *buffer, size_t bytes, off_t offset)
+{
+	return real()->pread(fd, buffer, bytes, offset);
+}
+
+static ssize_t first_write(int fd, const void *buffer, size_t bytes)
+{
+	return real()->write(fd, buffer, bytes);
+}
+
+static ssize_t first_pwrite(int fd, const void *buffer, size_t bytes, off_t offset)
+{
+	return real()->pwrite(fd, buffer, bytes, offset);
+}
+
+static off_t first_lseek(int fd, off_t offset, int whence)
+{
+	return real()->lseek(fd, offset, whence);
+}
+
+static int first_fstat(int fd, struct stat *st)
+{
+	return real()->fstat(fd, st);
+}
+
+struct real real_calls = {
+	.read = first_read,
+	.pread = first_pread,
+	.write = first_write,
+	.pwrite = first_pwrite,
+	.lseek = first_lseek,
+	.fstat = first_fstat,
+};
 bool real_resolved;
 struct sys sys;
 

@@ -110,14 +110,17 @@ struct real {
 #undef X
 };
 
+#pragma GCC visibility push(hidden)
 extern struct real real_calls;
 extern bool real_resolved;
+#pragma GCC visibility pop
 
 void real_resolve(void);
 
 /*
  * Calls may come before our constructor has run: another library's constructor writes a log. They
- * find the tables empty and are passed on.
+ * find the tables empty and are passed on. read, pread, write, pwrite, lseek and fstat see to that
+ * themselves: real_calls.read and so on may be called as they are.
  */
 static inline struct real *real(void)
 {

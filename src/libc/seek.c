@@ -6,7 +6,7 @@ EXPORT off_t lseek(int fd, off_t offset, int whence)
 	struct description *description = managed(fd);
 
 	if (!description)
-		return real()->lseek(fd, offset, whence);
+		return real_calls.lseek(fd, offset, whence);
 	return files_lseek(description, fd, offset, whence);
 }
 

@@ -3,7 +3,7 @@
  * The stat(2) family and statx(2): st_size is where the program's data ends. On 64-bit systems
  * struct stat64 is struct stat, so each pair of names is one function.
  */
-#include "libc/export.h"
+#include "libc/transfer.h"
 
 #include <sys/sysmacros.h>
 
@@ -54,7 +54,7 @@ static int answer(struct query *query)
 	int result = make(query);
 	int64_t size = -1;
 
-	if (result != 0 || !descriptions_exist() || thread_state.vforked ||
+	if (result != 0 || !description_may_be_found(query->st->st_ino) || thread_state.vforked ||
 	    !S_ISREG(query->st->st_mode))
 		return result;
 	result = files_stat_path(make, query, stat_dev, stat_ino, &size, result);
@@ -118,9 +118,59 @@ EXPORT int lstat(const char *path, struct stat *st)
 	return answer(&(struct query){.call = call_lstat, .path = path, .st = st});
 }
 
-EXPORT int fstat(int fd, struct stat *st)
+__attribute__((noinline)) static int fstat_found(int fd, struct stat *st)
 {
 	return answer(&(struct query){.call = call_fstat, .dirfd = fd, .st = st});
+}
+
+__attribute__((noinline)) static int fstat_managed(int fd, struct stat *st,
+						   struct description *description)
+{
+	struct glance glance;
+	struct asked asked;
+	int64_t data_end;
+	int result;
+
+	if (thread_state.vforked)
+		return real()->fstat(fd, st);
+	glance_at(&glance, description);
+	asked.fd = fd;
+	asked.buffer = st;
+	asked.description = description;
+	GLANCE_IN_MEMORY(glance);
+	result = real_calls.fstat(fd, st);
+	if (result != 0)
+		return result;
+	st = (struct stat *)asked.buffer;
+	description = asked.description;
+	data_end = atomic_load(&glance.slot->positions.data_end);
+	/* Not its inode: closed behind our back, and the number used anew. */
+	if (!glance_holds(&glance, description, asked.fd) || st->st_ino != description->ino ||
+	    st->st_dev != description->dev)
+		return fstat_found(asked.fd, st);
+	if (data_end >= 0)
+		st->st_size = data_end;
+	return 0;
+}
+
+EXPORT int fstat(int fd, struct stat *st)
+{
+	struct description *description = table_get(fd);
+	struct asked asked;
+	int result;
+
+	if (__builtin_expect(description != NULL, 0))
+		return fstat_managed(fd, st, description);
+	asked.fd = fd;
+	asked.buffer = st;
+	result = real_calls.fstat(fd, st);
+	if (result != 0)
+		return result;
+	/* It may be a managed file all the same: O_PATH. */
+	st = (struct stat *)asked.buffer;
+	if (__builtin_expect(description_may_be_found(st->st_ino), 0))
+		return fstat_found(asked.fd, st);
+	return 0;
 }
 
 EXPORT int fstatat(int dirfd, const char *path, struct stat *st, int flags)
@@ -172,7 +222,7 @@ EXPORT int statx(int dirfd, const char *path, int flags, unsigned int mask, stru
 	int result = make(&query);
 	int64_t size = -1;
 
-	if (result != 0 || !descriptions_exist() || thread_state.vforked ||
+	if (result != 0 || !description_may_be_found(stx->stx_ino) || thread_state.vforked ||
 	    !(stx->stx_mask & STATX_SIZE))
 		return result;
 	result = files_stat_path(make, &query, statx_dev, statx_ino, &size, result);

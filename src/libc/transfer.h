@@ -3,6 +3,7 @@
 #ifndef LIBC_TRANSFER_H
 #define LIBC_TRANSFER_H
 
+#include "files/glance.h"
 #include "libc/export.h"
 
 #include <limits.h>
@@ -22,6 +23,18 @@ static inline size_t transfer_bytes(const struct iovec *iov, int count)
 	}
 	return bytes;
 }
+
+/*
+ * The arguments, for what is hardly ever needed after the call. In memory: in registers that outlive the
+ * call each would cost a push, two moves and a pop.
+ */
+struct asked {
+	volatile int fd;
+	const void *volatile buffer;
+	volatile size_t bytes;
+	volatile off_t offset;
+	struct description *volatile description;
+};
 
 /*
  * Flags that no kernel takes together (RWF_APPEND and RWF_NOAPPEND among them): preadv2(2) and

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* write(2), pwrite(2), writev(2), pwritev(2), pwritev2(2), dprintf(3). */
 #include "libc/transfer.h"
-
 #include "files/reclaim.h"
 
 #include <stdio.h>
@@ -107,32 +106,93 @@ static ssize_t unmanaged_many(int fd, const struct iovec *iov, int count, bool a
 	return unmanaged(&t, written);
 }
 
+__attribute__((noinline)) static ssize_t write_managed(struct description *description, int fd,
+						       const void *buffer, size_t bytes)
+{
+	if (thread_state.vforked)
+		return real()->write(fd, buffer, bytes);
+	return one(description, fd, buffer, bytes, false, 0, call_write);
+}
+
 EXPORT ssize_t write(int fd, const void *buffer, size_t bytes)
 {
-	struct description *description = managed(fd);
+	struct description *description = table_get(fd);
+	struct asked asked;
 	ssize_t written;
 
-	if (description)
-		return one(description, fd, buffer, bytes, false, 0, call_write);
-	written = real()->write(fd, buffer, bytes);
-	if (written >= 0 && (size_t)written == bytes)
+	if (__builtin_expect(description != NULL, 0))
+		return write_managed(description, fd, buffer, bytes);
+	asked.fd = fd;
+	asked.buffer = buffer;
+	asked.bytes = bytes;
+	written = real_calls.write(fd, buffer, bytes);
+	if (__builtin_expect(written == (ssize_t)asked.bytes, 1))
 		return written;
-	return unmanaged_one(fd, buffer, bytes, false, 0, call_write, written);
+	return unmanaged_one(asked.fd, asked.buffer, asked.bytes, false, 0, call_write, written);
 }
 
 ALIAS(__write, write);
 
-EXPORT ssize_t pwrite(int fd, const void *buffer, size_t bytes, off_t offset)
+__attribute__((noinline)) static ssize_t rest_of_overwrite(const struct asked *asked,
+							   const struct glance *glance,
+							   ssize_t written)
 {
-	struct description *description = managed(fd);
+	struct iovec iov = {(void *)asked->buffer, asked->bytes};
+	struct transfer t = transfer_one(asked->fd, &iov, true, asked->offset, call_pwrite);
+
+	return files_overwrote(asked->description, &t, glance, written);
+}
+
+__attribute__((noinline)) static ssize_t pwrite_to_end(int fd, const void *buffer, size_t bytes,
+						       off_t offset, struct description *description)
+{
+	if (offset < 0)
+		return real_calls.pwrite(fd, buffer, bytes, offset);
+	return one(description, fd, buffer, bytes, true, offset, call_pwrite);
+}
+
+/* The arguments stand in the registers in which they came. */
+__attribute__((noinline)) static ssize_t pwrite_managed(int fd, const void *buffer, size_t bytes,
+							off_t offset,
+							struct description *description)
+{
+	struct glance glance;
+	struct asked asked;
 	ssize_t written;
 
-	if (description && offset >= 0)
-		return one(description, fd, buffer, bytes, true, offset, call_pwrite);
-	written = real()->pwrite(fd, buffer, bytes, offset);
-	if (written >= 0 && (size_t)written == bytes)
+	if (thread_state.vforked)
+		return real_calls.pwrite(fd, buffer, bytes, offset);
+	if (!glance_overwrites(&glance, description, offset, bytes))
+		return pwrite_to_end(fd, buffer, bytes, offset, description);
+	asked.fd = fd;
+	asked.buffer = buffer;
+	asked.bytes = bytes;
+	asked.offset = offset;
+	asked.description = description;
+	GLANCE_IN_MEMORY(glance);
+	written = real_calls.pwrite(fd, buffer, bytes, offset);
+	if (written == (ssize_t)asked.bytes && glance_overwrote(&glance, asked.offset, asked.bytes))
 		return written;
-	return unmanaged_one(fd, buffer, bytes, true, offset, call_pwrite, written);
+	return rest_of_overwrite(&asked, &glance, written);
+}
+
+EXPORT ssize_t pwrite(int fd, const void *buffer, size_t bytes, off_t offset)
+{
+	struct description *description = table_get(fd);
+	struct asked asked;
+	ssize_t written;
+
+	if (__builtin_expect(description != NULL, 0))
+		return pwrite_managed(fd, buffer, bytes, offset, description);
+	asked.fd = fd;
+	asked.buffer = buffer;
+	asked.bytes = bytes;
+	asked.offset = offset;
+	written = real_calls.pwrite(fd, buffer, bytes, offset);
+	if (__builtin_expect(written == (ssize_t)asked.bytes, 1))
+		return written;
+	return unmanaged_one(asked.fd, asked.buffer, asked.bytes, true, asked.offset, call_pwrite,
+			     written);
 }
 
 ALIAS(pwrite64, pwrite);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Calls that need neither lock nor hold: those that end inside the data, or don't go by its end. What
+ * was seen of the file before the call is looked at again after it; where it has changed, the verb of
+ * the call (files.h) answers. That a stale description is looked at does no harm: none is ever unmapped,
+ * no slot neither, and `lives` tells of another life.
+ */
+#ifndef FILES_GLANCE_H
+#define FILES_GLANCE_H
+
+#include "files/files.h"
+#include "files/seal.h"
+
+struct glance {
+	struct claim_slot *slot;
+	uint32_t lives, sequence;
+};
+
+/* Between glance and call: what is needed after that isn't kept in registers that have to be saved for it. */
+#define GLANCE_IN_MEMORY(glance) __asm__("" : "+m"(glance))
+
+/* Returns its slot. */
+static inline struct claim_slot *glance_at(struct glance *glance, struct description *description)
+{
+	struct claim_slot *slot;
+
+	glance->lives = atomic_load_explicit(&description->lives, memory_order_acquire);
+	slot = atomic_load_explicit(&description->slot, memory_order_acquire);
+	glance->slot = slot;
+	glance->sequence = atomic_load_explicit(&slot->sequence, memory_order_acquire);
+	return slot;
+}
+
+/* The call was made on that file, and nobody has changed its real size meanwhile. */
+static inline bool glance_holds(const struct glance *glance, struct description *description, int fd)
+{
+	struct claim_slot *slot = glance->slot;
+	uint32_t sequence = glance->sequence;
+
+	atomic_thread_fence(memory_order_acquire);
+	/* An odd one agrees with none. */
+	return atomic_load_explicit(&slot->sequence, memory_order_relaxed) == (sequence & ~1U) &&
+	       atomic_load_explicit(&description->slot, memory_order_relaxed) == slot &&
+	       atomic_load_explicit(&description->lives, memory_order_relaxed) == glance->lives &&
+	       table_get(fd) == description;
+}
+
+/* A pread of these bytes needs no end from us. */
+static inline bool glance_reads(struct glance *glance, struct description *description,
+				off_t offset, size_t bytes)
+{
+	int64_t data_end = atomic_load_explicit(&glance_at(glance, description)->positions.data_end,
+						memory_order_acquire);
+
+	return description->readable &&
+	       (data_end < 0 || ((uint64_t)offset <= (uint64_t)data_end &&
+				 bytes <= (uint64_t)(data_end - offset)));
+}
+
+/* A pwrite of these bytes stays inside the data of an extended file. */
+static inline bool glance_overwrites(struct glance *glance, struct description *description,
+				     off_t offset, size_t bytes)
+{
+	struct claim_slot *slot;
+	int64_t data_end;
+
+	glance->lives = atomic_load_explicit(&description->lives, memory_order_acquire);
+	slot = atomic_load_explicit(&description->slot, memory_order_acquire);
+	glance->slot = slot;
+	data_end = atomic_load_explicit(&slot->positions.data_end, memory_order_acquire);
+	return offset >= 0 && offset <= data_end && bytes <= (uint64_t)(data_end - offset) &&
+	       !atomic_load_explicit(&description->append, memory_order_relaxed) &&
+	       !seal_is_at_stake(slot, offset, (int64_t)bytes);
+}
+
+/* After it: the data hasn't been cut to less, which would have come first then. */
+static inline bool glance_overwrote(const struct glance *glance, off_t offset, size_t bytes)
+{
+	return atomic_load(&glance->slot->positions.data_end) - offset >= (int64_t)bytes;
+}
+
+#endif
