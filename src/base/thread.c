@@ -7,10 +7,9 @@
 
 __thread struct thread_state thread_state;
 
-uint32_t thread_id(void)
+uint32_t thread_ask_id(void)
 {
-	if (thread_state.id == 0)
-		thread_state.id = (uint32_t)syscall(SYS_gettid);
+	thread_state.id = (uint32_t)syscall(SYS_gettid);
 	return thread_state.id;
 }
 
@@ -33,36 +32,31 @@ void signals_restore(const sigset_t *saved)
 	pthread_sigmask(SIG_SETMASK, saved, NULL);
 }
 
-#define SAVED_DISABLED 1
-#define SAVED_ASYNCHRONOUS 2
-
 /*
  * The type first: a SIGCANCEL that was sent while the thread was still cancellable goes by the type
  * alone when it arrives (glibc 2.36, nptl/pthread_cancel.c, sigcancel_handler).
  */
-int cancel_disable(void)
+int cancel_disable_among_threads(void)
 {
 	int type, state, saved;
 
 	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
-	saved = (state == PTHREAD_CANCEL_DISABLE ? SAVED_DISABLED : 0) |
-		(type == PTHREAD_CANCEL_ASYNCHRONOUS ? SAVED_ASYNCHRONOUS : 0);
-	if (saved != SAVED_DISABLED) {
+	saved = (state == PTHREAD_CANCEL_DISABLE ? CANCEL_WAS_DISABLED : 0) |
+		(type == PTHREAD_CANCEL_ASYNCHRONOUS ? CANCEL_WAS_ASYNCHRONOUS : 0);
+	if (saved != CANCEL_WAS_DISABLED) {
 		thread_state.cancel_held = true;
 		thread_state.cancel_saved = saved;
 	}
 	return saved;
 }
 
-void cancel_restore(int saved)
+void cancel_restore_among_threads(int saved)
 {
-	if (saved == SAVED_DISABLED)
-		return;
 	thread_state.cancel_held = false;
-	if (!(saved & SAVED_DISABLED))
+	if (!(saved & CANCEL_WAS_DISABLED))
 		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-	if (saved & SAVED_ASYNCHRONOUS)
+	if (saved & CANCEL_WAS_ASYNCHRONOUS)
 		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
 }
 

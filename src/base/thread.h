@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/single_threaded.h>
 
 struct thread_state {
 	uint32_t id;         /* gettid(2); 0: not asked yet, or not since a fork */
@@ -26,8 +27,13 @@ struct thread_state {
 
 extern __thread struct thread_state thread_state __attribute__((visibility("hidden")));
 
+uint32_t thread_ask_id(void);
+
 /* gettid(2), asked once. Async-signal-safe. */
-uint32_t thread_id(void);
+static inline uint32_t thread_id(void)
+{
+	return thread_state.id ? thread_state.id : thread_ask_id();
+}
 
 /* In a fork's child: this thread has another id, and holds nothing. */
 void thread_reset(void);
@@ -39,12 +45,27 @@ void thread_reset(void);
 void signals_block(sigset_t *saved);
 void signals_restore(const sigset_t *saved);
 
+/* What cancel_disable_among_threads has seen. */
+#define CANCEL_WAS_DISABLED 1
+#define CANCEL_WAS_ASYNCHRONOUS 2
+
+int cancel_disable_among_threads(void);
+void cancel_restore_among_threads(int saved);
+
 /*
  * Makes the calling thread deaf to pthread_cancel, as everything that holds a lock must be; the
- * request stays pending. Returns what cancel_restore wants.
+ * request stays pending. Returns what cancel_restore wants. One thread alone nobody could cancel.
  */
-int cancel_disable(void);
-void cancel_restore(int saved);
+static inline int cancel_disable(void)
+{
+	return __libc_single_threaded ? CANCEL_WAS_DISABLED : cancel_disable_among_threads();
+}
+
+static inline void cancel_restore(int saved)
+{
+	if (saved != CANCEL_WAS_DISABLED)
+		cancel_restore_among_threads(saved);
+}
 
 /* In the place of all cancel_restore that won't come any more. */
 void cancel_release(void);

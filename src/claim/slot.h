@@ -182,13 +182,20 @@ static inline bool slot_is_sound(const struct claim_slot *slot)
 /* Where the data end, as far as their last byte that isn't zero tells whoever finds the file. */
 static inline int64_t slot_told_end(const struct claim_slot *slot)
 {
-	struct record record = {
-		.zeroes = atomic_load_explicit(&slot->recorded_zeroes, memory_order_relaxed),
-		.stride = atomic_load_explicit(&slot->recorded_stride, memory_order_relaxed),
+	int64_t zeroes = atomic_load_explicit(&slot->recorded_zeroes, memory_order_relaxed);
+	int64_t stride = atomic_load_explicit(&slot->recorded_stride, memory_order_relaxed);
+	int64_t nonzero_end = atomic_load(&slot->nonzero_end);
+	struct record record;
+
+	/* No habit, as most have none. */
+	if (zeroes == 0 && stride == 0)
+		return nonzero_end;
+	record = (struct record){
+		.zeroes = zeroes,
+		.stride = stride,
 		.end = atomic_load_explicit(&slot->recorded_end, memory_order_relaxed),
 	};
-
-	return record_told_end(&record, atomic_load(&slot->nonzero_end));
+	return record_told_end(&record, nonzero_end);
 }
 
 /* The guardian lives; without one (the slot of a file that isn't claimed) there is none to die. */

@@ -53,7 +53,7 @@ struct description {
 	_Atomic unsigned int holders; /* see description_hold; a stale one may hold a free one */
 	_Atomic bool released;	      /* to be freed by the last holder */
 	_Atomic int fds;	      /* descriptors in the table; 0 while free */
-	_Atomic uint32_t lives;	      /* how often it has been freed: another number, another file */
+	_Atomic uint32_t lives;	      /* how often freed: another number, another file */
 	size_t index; /* in the pool; never changes */
 
 	/* Set when the file is opened, unchanged until the last descriptor is closed. */

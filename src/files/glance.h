@@ -2,8 +2,8 @@
 /*
  * Calls that need neither lock nor hold: those that end inside the data, or don't go by its end. What
  * was seen of the file before the call is looked at again after it; where it has changed, the verb of
- * the call (files.h) answers. That a stale description is looked at does no harm: none is ever unmapped,
- * no slot neither, and `lives` tells of another life.
+ * the call (files.h) answers. That a stale description is looked at does no harm: neither it nor its
+ * slot is ever unmapped, and `lives` tells whether it has become another file's.
  */
 #ifndef FILES_GLANCE_H
 #define FILES_GLANCE_H
@@ -16,7 +16,7 @@ struct glance {
 	uint32_t lives, sequence;
 };
 
-/* Between glance and call: what is needed after that isn't kept in registers that have to be saved for it. */
+/* Between glance and call: no registers are saved for what is needed after that. */
 #define GLANCE_IN_MEMORY(glance) __asm__("" : "+m"(glance))
 
 /* Returns its slot. */
@@ -32,7 +32,8 @@ static inline struct claim_slot *glance_at(struct glance *glance, struct descrip
 }
 
 /* The call was made on that file, and nobody has changed its real size meanwhile. */
-static inline bool glance_holds(const struct glance *glance, struct description *description, int fd)
+static inline bool glance_holds(const struct glance *glance, struct description *description,
+				int fd)
 {
 	struct claim_slot *slot = glance->slot;
 	uint32_t sequence = glance->sequence;

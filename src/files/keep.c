@@ -152,11 +152,12 @@ static bool is_short_of_space(struct description *description, int fd)
 
 void keep_after_write(struct description *description, int fd)
 {
-	int saved_errno = errno;
 	int64_t now;
+	int saved_errno;
 
 	if (!atomic_load_explicit(&description->kept, memory_order_relaxed))
 		return;
+	saved_errno = errno;
 	now = clock_coarse();
 	if (now < atomic_load_explicit(&description->keep_look_at, memory_order_relaxed))
 		return;
@@ -172,7 +173,7 @@ void keep_before_write(struct description *description, const struct transfer *t
 {
 	int64_t bytes = (int64_t)transfer->bytes;
 	bool to_end = atomic_load(&description->append) || transfer->to_end;
-	int saved_errno = errno;
+	int saved_errno;
 
 	if (!is_topped_up(description, TOPPED_UP))
 		return;
@@ -181,6 +182,7 @@ void keep_before_write(struct description *description, const struct transfer *t
 		return;
 	if (atomic_fetch_sub(&description->keep_left, bytes) >= bytes)
 		return;
+	saved_errno = errno;
 	find_room(description, transfer->fd, to_end,
 		  transfer->at_offset ? transfer->offset : sys.lseek(transfer->fd, 0, SEEK_CUR),
 		  bytes);

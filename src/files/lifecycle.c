@@ -400,12 +400,12 @@ void files_settle_lost(struct description *description, int fd)
 		owner_unlock(&slot->lock, thread_id());
 }
 
-void files_check_guardian(void)
+static void settle_all_lost(void)
 {
 	static bool told; /* once is enough */
 	int saved_errno = errno;
 
-	if (!claim_is_lost() || !claim_guardian_was_lost())
+	if (!claim_guardian_was_lost())
 		return;
 	log_at(told ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
 	       "the guardian has ended: what it held is settled by the program itself; see what kills "
@@ -424,4 +424,10 @@ void files_check_guardian(void)
 		description_let_go(description);
 	}
 	errno = saved_errno;
+}
+
+void files_check_guardian(void)
+{
+	if (__builtin_expect(claim_is_lost(), 0))
+		settle_all_lost();
 }

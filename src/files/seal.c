@@ -31,6 +31,8 @@ static int64_t bytes_to_last_nonzero(const struct transfer *transfer, ssize_t wr
 	ssize_t left = written;
 	int i = 0;
 
+	if (transfer->count == 1 && ((const char *)transfer->iov->iov_base)[written - 1])
+		return written;
 	while (i < transfer->count - 1 && left > (ssize_t)transfer->iov[i].iov_len)
 		left -= (ssize_t)transfer->iov[i++].iov_len;
 	for (ssize_t end = written; i >= 0 && end > 0 && written - end < LOOK_BACK; i--) {

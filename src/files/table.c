@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 table_entry table_low[TABLE_WIDTH];
-table_chunk *_Atomic table_root[TABLE_WIDTH];
+table_chunk *_Atomic *_Atomic table_root;
 
 /* Fills an empty place of a level with zeroed memory, unless another thread was faster. */
 static void *grow(void *_Atomic *place, size_t bytes)
@@ -25,10 +25,15 @@ static void *grow(void *_Atomic *place, size_t bytes)
 
 static table_entry *entry_new(int fd)
 {
-	table_chunk *chunks = grow((void *_Atomic *)&table_root[fd >> (2 * TABLE_BITS)],
-				   TABLE_WIDTH * sizeof(table_chunk));
+	table_chunk *_Atomic *root =
+		grow((void *_Atomic *)&table_root, TABLE_WIDTH * sizeof(*table_root));
+	table_chunk *chunks;
 	table_entry *entries;
 
+	if (!root)
+		return NULL;
+	chunks = grow((void *_Atomic *)&root[fd >> (2 * TABLE_BITS)],
+		      TABLE_WIDTH * sizeof(table_chunk));
 	if (!chunks)
 		return NULL;
 	entries = grow((void *_Atomic *)&chunks[(fd >> TABLE_BITS) % TABLE_WIDTH],
@@ -53,7 +58,10 @@ bool table_exchange(int fd, struct description *description, struct description 
 
 int table_next(int from, int to)
 {
-	for (long fd = from < 0 ? 0 : from; fd <= to && fd < TABLE_END; fd++) {
+	table_chunk *_Atomic *root = atomic_load(&table_root);
+	long end = root ? TABLE_END : TABLE_WIDTH;
+
+	for (long fd = from < 0 ? 0 : from; fd <= to && fd < end; fd++) {
 		table_entry *entry = table_find((int)fd);
 
 		if (entry && atomic_load(entry))
@@ -61,7 +69,7 @@ int table_next(int from, int to)
 		if (fd < TABLE_WIDTH)
 			continue;
 		/* Nothing in the rest of an empty chunk, nor of an empty chunk of chunks. */
-		if (!atomic_load(&table_root[fd >> (2 * TABLE_BITS)]))
+		if (!atomic_load(&root[fd >> (2 * TABLE_BITS)]))
 			fd |= (1 << (2 * TABLE_BITS)) - 1;
 		else if (!entry)
 			fd |= TABLE_WIDTH - 1;

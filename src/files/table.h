@@ -17,19 +17,21 @@
 typedef struct description *_Atomic table_entry;
 typedef table_entry *_Atomic table_chunk;
 extern table_entry table_low[TABLE_WIDTH];
-extern table_chunk *_Atomic table_root[TABLE_WIDTH];
+extern table_chunk *_Atomic *_Atomic table_root; /* NULL: none of the others */
 #pragma GCC visibility pop
 
 static inline table_entry *table_find(int fd)
 {
+	table_chunk *_Atomic *root;
 	table_chunk *chunks;
 	table_entry *entries;
 
 	if (__builtin_expect((unsigned int)fd < TABLE_WIDTH, 1))
 		return &table_low[(unsigned int)fd];
-	if (__builtin_expect((unsigned int)fd >= TABLE_END, 0))
+	root = atomic_load_explicit(&table_root, memory_order_acquire);
+	if (!root || (unsigned int)fd >= TABLE_END)
 		return NULL;
-	chunks = atomic_load_explicit(&table_root[fd >> (2 * TABLE_BITS)], memory_order_acquire);
+	chunks = atomic_load_explicit(&root[fd >> (2 * TABLE_BITS)], memory_order_acquire);
 	if (!chunks)
 		return NULL;
 	entries = atomic_load_explicit(&chunks[(fd >> TABLE_BITS) % TABLE_WIDTH],

@@ -69,7 +69,8 @@ EXPORT ssize_t __read_chk(int fd, void *buffer, size_t bytes, size_t room)
 	return one(description, fd, buffer, bytes, false, 0, call_read);
 }
 
-__attribute__((noinline)) static ssize_t pread_at_end(int fd, void *buffer, size_t bytes, off_t offset,
+__attribute__((noinline)) static ssize_t pread_at_end(int fd, void *buffer, size_t bytes,
+						      off_t offset,
 						      struct description *description)
 {
 	if (offset < 0)
@@ -78,7 +79,8 @@ __attribute__((noinline)) static ssize_t pread_at_end(int fd, void *buffer, size
 }
 
 /* The arguments stand in the registers in which they came. */
-__attribute__((noinline)) static ssize_t pread_managed(int fd, void *buffer, size_t bytes, off_t offset,
+__attribute__((noinline)) static ssize_t pread_managed(int fd, void *buffer, size_t bytes,
+						       off_t offset,
 						       struct description *description)
 {
 	struct glance glance;

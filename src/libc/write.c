@@ -144,7 +144,8 @@ __attribute__((noinline)) static ssize_t rest_of_overwrite(const struct asked *a
 }
 
 __attribute__((noinline)) static ssize_t pwrite_to_end(int fd, const void *buffer, size_t bytes,
-						       off_t offset, struct description *description)
+						       off_t offset,
+						       struct description *description)
 {
 	if (offset < 0)
 		return real_calls.pwrite(fd, buffer, bytes, offset);
