@@ -24,7 +24,7 @@
 #define WARM 20
 #define SIZE 65536
 
-static int null, plain, extended, appended, keep, old;
+static int null, plain, high, extended, appended, keep, old;
 static off_t end;
 static char byte = 'x';
 static struct stat st;
@@ -54,6 +54,8 @@ static struct stat st;
 	X(unmanaged_lseek, lseek(plain, 1, SEEK_SET)) \
 	X(unmanaged_fstat, fstat(plain, &st)) \
 	X(unmanaged_fdatasync, fdatasync(plain)) \
+	X(high_pwrite, pwrite(high, &byte, 1, 7)) \
+	X(high_fstat, fstat(high, &st)) \
 	X(old_pread, pread(old, &byte, 1, 7)) \
 	X(old_read, read(old, &byte, 1)) \
 	X(old_lseek, lseek(old, 7, SEEK_SET)) \
@@ -126,6 +128,10 @@ int main(int argc, char **argv)
 	if (!listed) {
 		null = open("/dev/null", O_RDWR);
 		plain = file("plain.dat", 0);
+		/* Where descriptors aren't limited to 1024. */
+		high = fcntl(plain, F_DUPFD, 1500);
+		if (high < 0)
+			high = plain;
 		old = file("old.zero", 0);
 		keep = file("file.keep", 0);
 		extended = file("file.zero", 0);

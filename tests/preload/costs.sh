@@ -21,7 +21,8 @@ is_optimized() {
 is_optimized || skip_all "the library is built without optimization"
 [ "$(uname -m)" = x86_64 ] || skip_all "the bars are for x86-64"
 
-# At most so many instructions and system calls more: work, instructions, system calls.
+# At most so many instructions and system calls more: work, instructions, system calls. 25 and 60 are what was
+# promised; the others, which take a lock or the gate, are what they cost and a fifth.
 bars="
 null_pwrite 25 0
 null_read 25 0
@@ -34,32 +35,34 @@ unmanaged_read 25 0
 unmanaged_lseek 25 0
 unmanaged_fstat 25 0
 unmanaged_fdatasync 25 0
+high_pwrite 25 0
+high_fstat 25 0
 old_pread 60 0
-old_read 420 0
-old_lseek 380 0
-old_tell 380 0
-old_overwrite 580 0
-old_write 580 0
+old_read 300 0
+old_lseek 260 0
+old_tell 260 0
+old_overwrite 470 0
+old_write 460 0
 old_fstat 60 0
-keep_append 580 0
+keep_append 480 0
 keep_pread 60 0
-keep_read 420 0
-keep_lseek 380 0
-keep_tell 380 0
-keep_overwrite 580 0
+keep_read 300 0
+keep_lseek 260 0
+keep_tell 260 0
+keep_overwrite 480 0
 keep_fstat 60 0
-extended_append_pwrite 960 0
-extended_append_write 950 1
-extended_append_writev 1010 1
-extended_fdatasync 450 0
+extended_append_pwrite 820 0
+extended_append_write 800 1
+extended_append_writev 870 1
+extended_fdatasync 330 0
 extended_overwrite 60 0
 extended_pread 60 0
 extended_fstat 60 0
-extended_tell 440 0
-extended_lseek 440 0
-extended_write_inside 870 1
-extended_read 520 1
-appended_append 970 1
+extended_tell 320 0
+extended_lseek 330 0
+extended_write_inside 750 1
+extended_read 410 1
+appended_append 830 1
 appended_pread 60 0
 appended_fstat 60 0
 "
