@@ -38,11 +38,10 @@ static inline bool glance_holds(const struct glance *glance, struct description 
 	struct claim_slot *slot = glance->slot;
 	uint32_t sequence = glance->sequence;
 
-	atomic_thread_fence(memory_order_acquire);
 	/* An odd one agrees with none. */
-	return atomic_load_explicit(&slot->sequence, memory_order_relaxed) == (sequence & ~1U) &&
-	       atomic_load_explicit(&description->slot, memory_order_relaxed) == slot &&
-	       atomic_load_explicit(&description->lives, memory_order_relaxed) == glance->lives &&
+	return atomic_load_explicit(&slot->sequence, memory_order_acquire) == (sequence & ~1U) &&
+	       atomic_load_explicit(&description->slot, memory_order_acquire) == slot &&
+	       atomic_load_explicit(&description->lives, memory_order_acquire) == glance->lives &&
 	       table_get(fd) == description;
 }
 
@@ -77,7 +76,7 @@ static inline bool glance_overwrites(struct glance *glance, struct description *
 /* After it: the data hasn't been cut to less, which would have come first then. */
 static inline bool glance_overwrote(const struct glance *glance, off_t offset, size_t bytes)
 {
-	return atomic_load(&glance->slot->positions.data_end) - offset >= (int64_t)bytes;
+	return atomic_load(&glance->slot->positions.data_end) >= offset + (int64_t)bytes;
 }
 
 #endif

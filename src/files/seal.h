@@ -11,7 +11,7 @@
 
 static inline bool seal_covers(int64_t offset, int64_t bytes, int64_t end)
 {
-	return (uint64_t)(end - 1 - offset) < (uint64_t)bytes;
+	return (uint64_t)end - 1 - (uint64_t)offset < (uint64_t)bytes;
 }
 
 /* Would a write of these bytes take away one by which the end is, or has been, known? */

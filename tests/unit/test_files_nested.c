@@ -19,6 +19,7 @@
 #include "base/thread.h"
 #include "files/engage.h"
 #include "test_engage_twin.h"
+#include "test_glanced.h"
 
 #define BEGUN 194 /* bytes in the file when it all begins */
 
@@ -173,7 +174,8 @@ static int64_t transfer(const struct call *c, int fd)
 	if (!table_get(fd))
 		result = t.call(&t);
 	else
-		result = c->kind == READ ? files_read(table_get(fd), &t) : files_write(table_get(fd), &t);
+		result = c->kind == READ ? glanced_read(table_get(fd), &t)
+					 : glanced_write(table_get(fd), &t);
 	/* What was read counts, too. */
 	if (c->kind == READ && result > 0)
 		for (ssize_t i = 0, n = result; i < n; i++)
@@ -185,10 +187,14 @@ static int64_t size_of(int fd)
 {
 	struct twin_stat call = {.fd = fd};
 	int64_t size = INT64_MIN;
-	int result = table_get(fd) ? files_stat_path(real_fstat, &call, twin_dev, twin_ino, &size,
-						     real_fstat(&call))
-				   : real_fstat(&call);
+	struct description *description = table_get(fd);
+	int result;
 
+	if (!description)
+		result = real_fstat(&call);
+	else if (!glanced_stat(description, fd, real_fstat, &call, &size, &result))
+		result = files_stat_path(real_fstat, &call, twin_dev, twin_ino, &size,
+					 real_fstat(&call));
 	return result < 0 ? result : size == INT64_MIN ? call.st.st_size : size;
 }
 

@@ -26,6 +26,7 @@
 #include "base/clock.h"
 #include "files/files.h"
 #include "test_fork_for_clone.h"
+#include "test_glanced.h"
 
 #define THREADS 8
 #define RECORD 97
@@ -94,12 +95,12 @@ static ssize_t transfer_at(int fd, void *buffer, size_t bytes, int64_t offset,
 static ssize_t put(int fd, void *record, size_t bytes, int64_t offset)
 {
 	return transfer_at(fd, record, bytes, offset, offset >= 0 ? call_pwrite : call_write,
-			   files_write);
+			   glanced_write);
 }
 
 static ssize_t get(int fd, void *buffer, size_t bytes, int64_t offset)
 {
-	return transfer_at(fd, buffer, bytes, offset, call_pread, files_read);
+	return transfer_at(fd, buffer, bytes, offset, call_pread, glanced_read);
 }
 
 struct stat_call {
@@ -128,9 +129,12 @@ static int64_t size_of(int fd)
 {
 	struct stat_call call = {.fd = fd};
 	int64_t size = INT64_MIN; /* stays so while the file isn't extended */
-	int result = files_stat_path(call_fstat, &call, stat_dev, stat_ino, &size,
-				     call_fstat(&call));
+	struct description *description = table_get(fd);
+	int result;
 
+	if (!description || !glanced_stat(description, fd, call_fstat, &call, &size, &result))
+		result = files_stat_path(call_fstat, &call, stat_dev, stat_ino, &size,
+					 call_fstat(&call));
 	return result < 0 ? result : size == INT64_MIN ? call.st.st_size : size;
 }
 
