@@ -122,7 +122,7 @@ static void it_is_believed_ever_more_rarely(void **state)
 		struct record record = {0};
 		int64_t zeroes = 1 + i % 8 / 7;
 
-		end += 10 + i * i % 7;
+		end += 10 + (int64_t)i * i % 7;
 		habit_note(&habit, end, end - zeroes);
 		habit_tell(&habit, &record);
 		told += record.zeroes || record.stride;
