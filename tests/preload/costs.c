@@ -31,12 +31,12 @@ static struct stat st;
 
 /* The warm-up is another function, so that what the first call does isn't counted. */
 #define WORK(name, call) \
-	__attribute__((noipa)) static void warm_##name(void) \
+	__attribute__((noinline)) static void warm_##name(void) \
 	{ \
 		for (int i = 0; i < WARM; i++) \
 			call; \
 	} \
-	__attribute__((noipa)) static void cost_##name(void) \
+	__attribute__((noinline)) static void cost_##name(void) \
 	{ \
 		for (int i = 0; i < COUNT; i++) \
 			call; \
