@@ -100,6 +100,15 @@ static int check_ourselves(void)
 	return program_check(self);
 }
 
+/* Each way follows another one each round: what one leaves to be written is the next one's cost. */
+static enum bench_way way_at(int round, int position)
+{
+	int step = 1 + round % (BENCH_WAYS - 1);
+
+	_Static_assert(BENCH_WAYS == 5, "a step comes by all of them where their number is prime");
+	return (enum bench_way)((round + position * step) % BENCH_WAYS);
+}
+
 /* 0, an exit status after a message, or minus the signal that was to end us. */
 static int run_rounds(struct bench *bench)
 {
@@ -107,8 +116,7 @@ static int run_rounds(struct bench *bench)
 	for (bench->round = 0; bench->round < BENCH_ROUNDS; bench->round++) {
 		for (int size = 0; size < BENCH_SIZES; size++) {
 			for (int i = 0; i < BENCH_WAYS; i++) {
-				/* What one leaves to be written is for another one each round. */
-				enum bench_way way = (enum bench_way)((i + bench->round) % BENCH_WAYS);
+				enum bench_way way = way_at(bench->round, i);
 				int status = bench_run_worker(bench, size, way);
 
 				unlink(bench->path);
