@@ -4,6 +4,7 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 
 /*
  * Only syncs gain by it, so only a file that grows from sync to sync is extended; one that lives for a
@@ -36,9 +37,10 @@ bool auto_has_earned(const struct description *description)
 	       atomic_load_explicit(&description->auto_syncs, memory_order_relaxed) >= SYNCS;
 }
 
-bool auto_leaves_alone(const struct description *description)
+bool auto_leaves_alone(const struct description *description, const struct statfs *fs)
 {
-	return is_auto(description) && atomic_load(&description->cut_stays);
+	return is_auto(description) && (atomic_load(&description->cut_stays) ||
+					(unsigned long)fs->f_type == TMPFS_MAGIC);
 }
 
 /* As the program knows it. -1: not to be had. */

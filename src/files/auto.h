@@ -8,14 +8,16 @@
 #include "claim/protocol.h"
 #include "files/files.h"
 
+#include <sys/vfs.h>
+
 /* May it be extended? Always in the other modes. Cheap. */
 bool auto_has_earned(const struct description *description);
 
 /*
- * Data are never overwritten in place there, so that a sync costs the same, and the preallocation comes on
- * top. After space_look.
+ * A sync costs the same there, and the preallocation comes on top: data are never overwritten in place
+ * (after space_look), or there is no disk.
  */
-bool auto_leaves_alone(const struct description *description);
+bool auto_leaves_alone(const struct description *description, const struct statfs *fs);
 
 /* After a sync of the file that has succeeded, and after each synchronous write. */
 void auto_note_sync(struct description *description, int fd);

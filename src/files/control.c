@@ -22,7 +22,7 @@ static void swap_options(struct description *description, const struct rule_opti
 	/* What was refused may be granted now: another kind of claim, another amount. */
 	atomic_fetch_and(&description->reasons,
 			 ~(uint32_t)(KEEP_RULE | KEEP_OFF | KEEP_UNSUPPORTED | KEEP_FAILED |
-			      KEEP_COW));
+			      KEEP_GAINLESS));
 	atomic_fetch_or(&description->reasons, reason);
 	atomic_store(&description->size_seen, 0);
 	atomic_store(&description->inside_left, 0);

@@ -32,8 +32,8 @@ enum keep_reason {
 	KEEP_OFF = 1024,     /* mode=off, set later on: not topped up either */
 	KEEP_CLOSED = 2048,  /* its last descriptor is gone */
 	KEEP_APART = 4096,   /* the program has blocks past the end, and a gap before them */
-	KEEP_COW = 8192,     /* mode=auto, and data are never overwritten in place */
-	KEEP_FOREVER = 127 | KEEP_OFF | KEEP_CLOSED | KEEP_APART | KEEP_COW,
+	KEEP_GAINLESS = 8192,     /* mode=auto, and it would gain nothing here: btrfs, tmpfs */
+	KEEP_FOREVER = 127 | KEEP_OFF | KEEP_CLOSED | KEEP_APART | KEEP_GAINLESS,
 	KEEP_CHALLENGED = 128, /* until retry_at: a neighbour wanted the file */
 	KEEP_REFUSED = 256,    /* until retry_at: somebody else has the file open */
 	KEEP_FAILED = 512,     /* until retry_at: it couldn't be extended */

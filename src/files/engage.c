@@ -293,8 +293,8 @@ static void engage_locked(struct description *description, const struct transfer
 		return;
 	}
 	space_look(description, transfer->fd, &fs);
-	if (auto_leaves_alone(description)) {
-		atomic_fetch_or(&description->reasons, KEEP_COW);
+	if (auto_leaves_alone(description, &fs)) {
+		atomic_fetch_or(&description->reasons, KEEP_GAINLESS);
 		return;
 	}
 	if (space_piece(description) == 0)

@@ -41,7 +41,7 @@ static bool is_topped_up(struct description *description, uint32_t why)
 {
 	uint32_t reasons = atomic_load_explicit(&description->reasons, memory_order_relaxed);
 
-	return (reasons & why) && !(reasons & (KEEP_OFF | KEEP_APART | KEEP_COW)) &&
+	return (reasons & why) && !(reasons & (KEEP_OFF | KEEP_APART | KEEP_GAINLESS)) &&
 	       auto_has_earned(description);
 }
 

@@ -22,7 +22,7 @@ static const struct {
 	{KEEP_ASYNC, "async"},	       {KEEP_OWN, "own-lease"},	      {KEEP_SHARED, "shared"},
 	{KEEP_UNSUPPORTED, "no-lease"}, {KEEP_CHALLENGED, "challenged"},
 	{KEEP_OFF, "off"},	       {KEEP_APART, "gap"},	      {KEEP_REFUSED, "also-open"},
-	{KEEP_FAILED, "no-space"},     {KEEP_COW, "copy-on-write"},
+	{KEEP_FAILED, "no-space"},     {KEEP_GAINLESS, "no-gain-here"},
 };
 
 void report_init(const char *wanted)

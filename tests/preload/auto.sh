@@ -71,8 +71,9 @@ each_filesystem() {
 	local small=zero large=write later=zero
 
 	filesystem=$1
-	[ "$1" != tmpfs ] || later='keep no-lease'
-	[ "$1" != btrfs ] || { small='none copy-on-write' large=$small later=$small; }
+	case $1 in
+	btrfs | tmpfs) small='none no-gain-here' large=$small later=$small ;;
+	esac
 	appends 'a few synced appends' 'none not-synced-enough' -n 3 -s 100 -y
 	appends 'synced appends' "$small" -n 50 -s 100 -y
 	appends 'appends to a file that is opened synchronously' "$small" -n 50 -s 100 -Y dsync -m append
@@ -80,7 +81,7 @@ each_filesystem() {
 	appends 'large synced appends' "$large" -n 400 -s 8192 -y
 	appends 'large appends to a file that is opened synchronously' "$large" -n 400 -s 8192 -Y dsync
 	appends 'large synced appends, write-only' "$later" -n 400 -s 8192 -y -o
-	if [ "$1" != btrfs ]; then
+	if [ "$large" = write ]; then
 		appends 'a file that grows' "$large" -n 1500 -s 16384 -y -E 4
 		check "$1: its size stays close to its data" stays_close
 	fi
