@@ -22,6 +22,14 @@
 
 static _Atomic unsigned int all_synced; /* how often */
 
+static bool is_zero_word(const char *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word == 0;
+}
+
 /*
  * How many of the first `written` bytes are left when the zeroes at their end are taken off; 0: nothing
  * but zeroes, as far as we look. The kernel has just read them: they are there.
@@ -43,6 +51,11 @@ static int64_t bytes_to_last_nonzero(const struct transfer *transfer, ssize_t wr
 			       LOOK_AT_ONCE - 1)) {
 			left -= LOOK_AT_ONCE;
 			end -= LOOK_AT_ONCE;
+		}
+		while (left >= (ssize_t)sizeof(uint64_t) && written - end < LOOK_BACK &&
+		       is_zero_word(bytes + left - sizeof(uint64_t))) {
+			left -= (ssize_t)sizeof(uint64_t);
+			end -= (ssize_t)sizeof(uint64_t);
 		}
 		for (; left > 0 && written - end < LOOK_BACK; left--, end--)
 			if (bytes[left - 1])
