@@ -151,7 +151,8 @@ def all_works(build):
         Work("redis, appendfsync always, 20 clients", programs.redis(20), needs=["redis-server"]),
         Work("RocksDB fillsync, 100 B", programs.rocksdb, needs=["db_bench"]),
         Work("SQLite commits, WAL", programs.sqlite("WAL")),
-        Work("SQLite commits, rollback journal", programs.sqlite("DELETE")),
+        # A fixed step ahead of a file that lives for one transaction is a disaster: not timed each time.
+        Work("SQLite commits, rollback journal", programs.sqlite("DELETE"), ["plain", "auto"]),
         Work("tar x, files of 1 to 64 KiB", programs.untar, ["plain", "auto"]),
     ]
     return works
