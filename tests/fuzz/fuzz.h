@@ -4,7 +4,7 @@
  * libFuzzer, FUZZ_NAME and fuzz_make: replays tests/fuzz/corpus/NAME, then goes on with inputs made or
  * mutated for so many seconds.
  *
- *	NAME [SECONDS [SEED]]		seconds: else PREALLOCATE_TEST_SECONDS, else 20
+ *	NAME [SECONDS [SEED]]		seconds: else PREALLOCATE_TEST_SECONDS, else 60
  *
  * With libFuzzer (in an empty directory, with the sources in $SRC):
  *	clang -g -O1 -fsanitize=fuzzer,address,undefined -DWITH_LIBFUZZER -D_GNU_SOURCE= -I$SRC/src \
@@ -151,7 +151,7 @@ static size_t fuzz_next(const struct fuzz_corpus *corpus, unsigned int *random, 
 int main(int argc, char **argv)
 {
 	const char *seconds = getenv("PREALLOCATE_TEST_SECONDS");
-	time_t end = time(NULL) + atol(argc > 1 ? argv[1] : seconds ? seconds : "20");
+	time_t end = time(NULL) + atol(argc > 1 ? argv[1] : seconds ? seconds : "60");
 	unsigned int seed = argc > 2 ? (unsigned int)atol(argv[2]) : (unsigned int)time(NULL);
 	struct fuzz_corpus corpus = {0};
 	uint8_t data[FUZZ_LONGEST];
