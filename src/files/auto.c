@@ -17,10 +17,13 @@
  * Above this, in bytes between two syncs, most appends reach a block that wasn't written to before: what that
  * costs (the journal of an extent that isn't unwritten any more) is saved by mode write only.
  */
-#define LARGE_APPENDS 2048
+#define LARGE_APPENDS 512
 
 /* Before a MiB of zeroes is written for it, it has to look as if it would need that. */
 #define WORTH_ZEROES (INT64_C(256) << 10)
+
+/* Until then it is extended by no more than this, or all of the first MiB would stay unwritten. */
+#define FIRST_ALIGN (INT64_C(64) << 10)
 
 /* The real size stays within this part of the true one, and prealloc_align. */
 #define SHARE 8
@@ -70,12 +73,11 @@ void auto_note_sync(struct description *description, int fd)
 	errno = saved_errno;
 }
 
-static bool is_worth_zeroes(const struct description *description)
+static bool has_large_appends(const struct description *description)
 {
-	int64_t grown = atomic_load(&description->auto_grown);
 	unsigned int syncs = atomic_load(&description->auto_syncs);
 
-	return grown >= WORTH_ZEROES && syncs > 0 && grown / syncs >= LARGE_APPENDS;
+	return syncs > 0 && atomic_load(&description->auto_grown) / syncs >= LARGE_APPENDS;
 }
 
 void auto_fill_request(const struct description *description, struct claim_request *request,
@@ -84,6 +86,10 @@ void auto_fill_request(const struct description *description, struct claim_reque
 	if (!is_auto(description))
 		return;
 	request->most = end / SHARE + 1;
-	if (is_worth_zeroes(description))
+	if (!has_large_appends(description))
+		return;
+	if (atomic_load(&description->auto_grown) >= WORTH_ZEROES)
 		request->flags |= CLAIM_WRITE;
+	else if (request->options.prealloc_align > FIRST_ALIGN)
+		request->options.prealloc_align = FIRST_ALIGN;
 }
