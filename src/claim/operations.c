@@ -78,7 +78,7 @@ bool claimed_write_has_come(const struct claimed *claimed)
 	       sys.lseek(claimed->fd, 0, SEEK_CUR) != claimed->write_offset;
 }
 
-static int cut_to(const struct claimed *claimed, int64_t length)
+static int cut_to(struct claimed *claimed, int64_t length)
 {
 	/* After the proof, which may have seen none of it, or half. */
 	if (claimed_write_has_come(claimed))
@@ -86,7 +86,15 @@ static int cut_to(const struct claimed *claimed, int64_t length)
 	while (sys.ftruncate(claimed->fd, length) < 0)
 		if (errno != EINTR)
 			return -errno;
+	claimed->ahead_end = 0;
 	return 0;
+}
+
+void claimed_free_ahead(struct claimed *claimed, int64_t size)
+{
+	/* An interrupted write may come in between: rather blocks too many. */
+	if (claimed->ahead_end > size && claimed->write_end == 0)
+		cut_to(claimed, size);
 }
 
 /*

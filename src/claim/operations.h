@@ -14,4 +14,7 @@ extern const struct file_ops claimed_ops;
  */
 bool claimed_write_has_come(const struct claimed *claimed);
 
+/* A cut frees the blocks behind the size, too; this does, where there was nothing to cut. size: the real one. */
+void claimed_free_ahead(struct claimed *claimed, int64_t size);
+
 #endif

@@ -108,6 +108,7 @@ void claimed_adopt(struct claimed *claimed)
 		size = atomic_load(&claimed->slot->positions.file_end);
 	atomic_store(&claimed->positions.file_end, size);
 	atomic_store(&claimed->positions.data_end, 0);
+	claimed->ahead_end = INT64_MAX; /* there may be blocks */
 }
 
 /* A KEEP_SIZE allocation of the program's own went with the cut. */
@@ -203,6 +204,7 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 		filter_disengage(&claimed->positions);
 		set_append(claimed, true);
 		seal_remove(claimed);
+		claimed_free_ahead(claimed, before.st_size);
 		restore_program_keep(claimed, before.st_size, &before);
 		restore_times(claimed->fd, &before);
 	}
@@ -329,6 +331,8 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 		int64_t data_end = atomic_load(&claimed->positions.data_end);
 
 		atomic_fetch_add(&slot->bytes_cut, (uint64_t)(before.st_size - data_end));
+		if (ret == 0)
+			claimed_free_ahead(claimed, data_end);
 		restore_program_keep(claimed, data_end, &before);
 		restore_mode(claimed->fd, &before);
 		restore_times(claimed->fd, &before);

@@ -20,7 +20,7 @@ struct claimed {
 	bool writes;	   /* what is allocated from now on is written with zeroes */
 	/* Valid while extended. */
 	bool written;	   /* some of it is: blocks don't tell where the data end */
-	int64_t ahead_end; /* of the blocks behind file_end; 0: there are none */
+	int64_t ahead_end; /* of our blocks behind file_end, at most; 0: there are none */
 	uint32_t min_free; /* percent */
 	struct filter_options options;
 	int64_t most;	   /* bytes that the size grows ahead at once; 0: prealloc_size */

@@ -137,14 +137,13 @@ void descriptions_forget_keep_end(dev_t dev, ino_t ino);
 
 /* A fresh one with one reference, or NULL: none left. */
 struct description *description_new(void);
+/* It and its slot may be used anew, as soon as nobody holds it any more. */
 void description_free(struct description *description);
 
 /* dev and ino are filled in: description_find may find it. */
 void description_publish(struct description *description);
 
 /* In a fork's child: another thread may have held the pool's lock. */
-
-/* It and its slot may be used anew, as soon as nobody holds it any more. */
 void descriptions_reset_lock(void);
 
 /*

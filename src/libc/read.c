@@ -91,11 +91,7 @@ __attribute__((noinline)) static ssize_t pread_managed(int fd, void *buffer, siz
 		return real_calls.pread(fd, buffer, bytes, offset);
 	if (!glance_reads(&glance, description, offset, bytes))
 		return pread_at_end(fd, buffer, bytes, offset, description);
-	asked.fd = fd;
-	asked.buffer = buffer;
-	asked.bytes = bytes;
-	asked.offset = offset;
-	asked.description = description;
+	asked_for(&asked, fd, buffer, bytes, offset, description);
 	GLANCE_IN_MEMORY(glance);
 	got = real_calls.pread(fd, buffer, bytes, offset);
 	if (glance_holds(&glance, asked.description, asked.fd))

@@ -36,6 +36,17 @@ struct asked {
 	struct description *volatile description;
 };
 
+static inline __attribute__((always_inline)) void
+asked_for(struct asked *asked, int fd, const void *buffer, size_t bytes, off_t offset,
+	  struct description *description)
+{
+	asked->fd = fd;
+	asked->buffer = buffer;
+	asked->bytes = bytes;
+	asked->offset = offset;
+	asked->description = description;
+}
+
 /*
  * Flags that no kernel takes together (RWF_APPEND and RWF_NOAPPEND among them): preadv2(2) and
  * pwritev2(2) copy the list, which is EFAULT where it can't be read, before they refuse these.

@@ -165,11 +165,7 @@ __attribute__((noinline)) static ssize_t pwrite_managed(int fd, const void *buff
 		return real_calls.pwrite(fd, buffer, bytes, offset);
 	if (!glance_overwrites(&glance, description, offset, bytes))
 		return pwrite_to_end(fd, buffer, bytes, offset, description);
-	asked.fd = fd;
-	asked.buffer = buffer;
-	asked.bytes = bytes;
-	asked.offset = offset;
-	asked.description = description;
+	asked_for(&asked, fd, buffer, bytes, offset, description);
 	GLANCE_IN_MEMORY(glance);
 	written = real_calls.pwrite(fd, buffer, bytes, offset);
 	if (written == (ssize_t)asked.bytes && glance_overwrote(&glance, asked.offset, asked.bytes))

@@ -43,7 +43,7 @@ struct file {
 
 static struct file *watched;
 static int64_t unseen_at; /* a byte comes there with the allocation; 0: none */
-static bool device_writes_zeroes;
+static bool device_writes_zeroes, size_is_refused;
 static unsigned int writes;
 
 static bool fails(const char *name)
@@ -70,6 +70,10 @@ static int watching_fallocate(int fd, int mode, off_t offset, off_t bytes)
 		errno = EOPNOTSUPP;
 		return device_writes_zeroes ? 0 : -1;
 	}
+	if (size_is_refused && mode == 0) {
+		errno = EIO;
+		return -1;
+	}
 	result = failing_fallocate(fd, mode, offset, bytes);
 	if (result == 0 && mode == 0 && unseen_at)
 		assert_int_equal(pwrite(watched->second, "u", 1, unseen_at), 1);
@@ -90,7 +94,7 @@ static void file_new(struct file *file, int flags)
 	fail_at(NULL, 0, 0);
 	unseen_at = 0;
 	writes = 0;
-	device_writes_zeroes = false;
+	device_writes_zeroes = size_is_refused = false;
 	memset((void *)file, 0, sizeof(*file));
 	watched = file;
 	snprintf(file->path, sizeof(file->path), "%s/preallocate-zeroes.XXXXXX", directory);
@@ -215,6 +219,34 @@ static void the_tail_goes_with_the_settle(void **state)
 	file_delete(&file);
 }
 
+/* Where there is nothing to cut, no cut frees the blocks behind the size. */
+static void no_blocks_stay_behind(void **state)
+{
+	struct file file;
+	int64_t end;
+
+	(void)state;
+	for (int lost = 0; lost < 2; lost++) {
+		file_new(&file, O_RDWR);
+		assert_int_equal(extend(&file), 0);
+		end = file_end(&file);
+		wrote(&file, end);
+		/* Another guardian's, of which that isn't known. */
+		if (lost) {
+			file.claimed.ahead_end = 0;
+			claimed_adopt(&file.claimed);
+		}
+		settled_at(&file, end);
+		assert_true(allocated(&file) <= end + 65536);
+		file_delete(&file);
+	}
+	file_new(&file, O_RDWR);
+	size_is_refused = true;
+	assert_int_equal(extend(&file), -EIO);
+	assert_true(allocated(&file) < MIB);
+	file_delete(&file);
+}
+
 static void what_comes_with_the_allocation_stays(void **state)
 {
 	struct file file;
@@ -316,6 +348,7 @@ static int set_up(void **state)
 #define ALL_IN(where) \
 	IN(where, they_are_written_in_small_steps), \
 	IN(where, the_tail_goes_with_the_settle), \
+	IN(where, no_blocks_stay_behind), \
 	IN(where, what_comes_with_the_allocation_stays), \
 	IN(where, where_the_device_writes_them_nobody_else_does), \
 	IN(where, what_cannot_be_written_is_as_in_mode_zero), \
