@@ -4,11 +4,11 @@
 #include "claim/claim.h"
 #include "files/files.h"
 #include "files/report.h"
+#include "libc/loaded.h"
 #include "libc/process.h"
 #include "libc/real.h"
 #include "rules/rules.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,18 +24,18 @@ static const char *find_guardian(char *buffer, size_t size)
 					     "../libexec/preallocate-guardian",
 					     "../../libexec/preallocate-guardian"};
 	static char beside[4096];
-	Dl_info info;
-	const char *slash;
+	const char *library = loaded_path();
+	const char *slash = library ? strrchr(library, '/') : NULL;
 
-	if (!dladdr((void *)find_guardian, &info) || !(slash = strrchr(info.dli_fname, '/')))
+	if (!slash)
 		return LIBEXECDIR "/preallocate-guardian";
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		/* A build tree's library lies in .libs. */
-		if (i == 0 && (slash - info.dli_fname < 6 || memcmp(slash - 6, "/.libs", 6) != 0))
+		if (i == 0 && (slash - library < 6 || memcmp(slash - 6, "/.libs", 6) != 0))
 			continue;
 		if (places[i])
-			snprintf(buffer, size, "%.*s/%s", (int)(slash - info.dli_fname),
-				 info.dli_fname, places[i]);
+			snprintf(buffer, size, "%.*s/%s", (int)(slash - library), library,
+				 places[i]);
 		else
 			snprintf(buffer, size, "%s", LIBEXECDIR "/preallocate-guardian");
 		if (access(buffer, X_OK) == 0)

@@ -2,8 +2,10 @@
 #include "libc/real.h"
 
 #include "base/sys.h"
+#include "libc/loaded.h"
 
 #include <dlfcn.h>
+#include <string.h>
 
 static ssize_t first_read(int fd, void *buffer, size_t bytes)
 {
@@ -79,16 +81,37 @@ static int fstatat_by_version(int dirfd, const char *path, struct stat *st, int 
 	return real_calls.__fxstatat(STAT_VERSION, dirfd, path, st, flags);
 }
 
+/* A table of pointers would be relocated at each start. */
+#define X(name) #name "\0"
+static const char real_names[] = REAL_CALLS(X);
+#undef X
+
+#define REAL_COUNT (sizeof(struct real) / sizeof(void *))
+
+static const char *real_name(size_t index)
+{
+	const char *name = real_names;
+
+	for (; index > 0; index--)
+		name += strlen(name) + 1;
+	return name;
+}
+
 /*
  * All at once, at the start: a look-up later on can wait behind another thread's dlopen, and isn't
- * allowed in a signal handler. 150 of them take about 15 us.
+ * allowed in a signal handler.
  */
 void real_resolve(void)
 {
-	/* POSIX promises the conversion (dlsym(3), NOTES); through a char type it aliases nothing. */
-#define X(name) real_calls.name = (__typeof__(name) *)dlsym(RTLD_NEXT, #name);
-	REAL_CALLS(X)
-#undef X
+	void *symbols[REAL_COUNT];
+
+	loaded_next_symbols(real_names, REAL_COUNT, symbols);
+	for (size_t i = 0; i < REAL_COUNT; i++) {
+		if (!symbols[i])
+			symbols[i] = dlsym(RTLD_NEXT, real_name(i));
+	}
+	/* POSIX promises the conversion of such a pointer to a function's (dlsym(3), NOTES). */
+	memcpy(&real_calls, symbols, sizeof(real_calls));
 	sys = (struct sys){
 		.close = real_calls.close,
 		.fcntl = real_calls.fcntl,

@@ -17,4 +17,7 @@ struct shown_word {
 };
 struct shown_word rules_error_word(const char *word);
 
+/* As an argument of rules_error_set. */
+#define SHOWN(word) (rules_error_word(word).text)
+
 #endif

@@ -41,7 +41,7 @@ static int set_mode(struct rule_options *options, const char *value, struct rule
 		}
 	}
 	return rules_error_set(error, "mode=%s: no such mode; choose zero, write, auto, keep or off",
-			       rules_error_word(value).text);
+			       SHOWN(value));
 }
 
 static int set_exclusive(struct rule_options *options, const char *value,
@@ -54,27 +54,25 @@ static int set_exclusive(struct rule_options *options, const char *value,
 	else
 		return rules_error_set(error, "exclusive=%s: no such way to be sure that nobody else "
 				       "has the file open; write lease or assume",
-				       rules_error_word(value).text);
+				       SHOWN(value));
 	return 0;
 }
 
 static int parse_bytes(const char *name, const char *value, int64_t *bytes,
 		       struct rules_error *error)
 {
-	struct shown_word shown = rules_error_word(value);
-
 	switch (size_parse(value, bytes)) {
 	case 0:
 		return 0;
 	case -ERANGE:
 		return rules_error_set(error, "%s=%s: too big; write at most %" PRId64, name,
-				       shown.text, INT64_MAX);
+				       SHOWN(value), INT64_MAX);
 	default:
 		if (*value == '-')
 			return rules_error_set(error, "%s=%s: a size can't be negative; write 0 or "
-					       "more", name, shown.text);
+					       "more", name, SHOWN(value));
 		return rules_error_set(error, "%s=%s: not a size; write bytes, or a number with k, M, "
-				       "G, T, P or E, such as 1M", name, shown.text);
+				       "G, T, P or E, such as 1M", name, SHOWN(value));
 	}
 }
 
@@ -94,30 +92,29 @@ static int set_prealloc_align(struct rule_options *options, const char *value,
 		return result;
 	if (align == 0)
 		return rules_error_set(error, "prealloc-align=%s: nothing is a multiple of 0; write "
-				       "512 or more", rules_error_word(value).text);
+				       "512 or more", SHOWN(value));
 	if (align % SECTOR_SIZE)
 		return rules_error_set(error, "prealloc-align=%s: not a multiple of %d; write 512, 4k "
-				       "or 1M", rules_error_word(value).text, SECTOR_SIZE);
+				       "or 1M", SHOWN(value), SECTOR_SIZE);
 	options->prealloc_align = align;
 	return 0;
 }
 
 static int set_idle(struct rule_options *options, const char *value, struct rules_error *error)
 {
-	struct shown_word shown = rules_error_word(value);
 	int64_t idle;
 
 	switch (duration_parse(value, &idle)) {
 	case 0:
 		break;
 	case -ERANGE:
-		return rules_error_set(error, "idle=%s: longer than 292 years; write less", shown.text);
+		return rules_error_set(error, "idle=%s: longer than 292 years; write less", SHOWN(value));
 	default:
 		return rules_error_set(error, "idle=%s: not a duration; write a number with ms, s, m "
-				       "or h, such as 500ms", shown.text);
+				       "or h, such as 500ms", SHOWN(value));
 	}
 	if (idle < IDLE_MIN)
-		return rules_error_set(error, "idle=%s: too short; write 1ms or more", shown.text);
+		return rules_error_set(error, "idle=%s: too short; write 1ms or more", SHOWN(value));
 	options->idle = idle;
 	return 0;
 }
@@ -132,7 +129,7 @@ static int set_min_free(struct rule_options *options, const char *value,
 		percent = percent * 10 + (*p - '0');
 	if (p == value || percent > 100 || strcmp(p, *p == '%' ? "%" : ""))
 		return rules_error_set(error, "min-free=%s: not a percentage; write 0 to 100, such as "
-				       "5%%", rules_error_word(value).text);
+				       "5%%", SHOWN(value));
 	options->min_free = percent;
 	return 0;
 }
@@ -169,7 +166,7 @@ int rule_options_set(struct rule_options *options, const char *name, const char 
 			return known_options[i].set(options, value, error);
 	}
 	return rules_error_set(error, "unknown option '%s'; there are mode, exclusive, prealloc-size, "
-			       "prealloc-align, idle and min-free", rules_error_word(name).text);
+			       "prealloc-align, idle and min-free", SHOWN(name));
 }
 
 int rule_options_check_alignment(const struct rule_options *options, int64_t request_alignment,

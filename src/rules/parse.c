@@ -17,7 +17,7 @@ struct parser {
 	const char *end;
 	unsigned int line;
 	struct rules_error *error;
-	char word[WORD_MAX_LENGTH + 1];
+	char word[WORD_MAX_LENGTH + 1];	/* valid up to its NUL once read_word has returned */
 };
 
 static bool is_blank(char c)
@@ -50,7 +50,7 @@ static int append_to_word(struct parser *parser, size_t *length, size_t bytes)
 		memcpy(parser->word + *length, parser->at, WORD_MAX_LENGTH - *length);
 		parser->word[WORD_MAX_LENGTH] = '\0';
 		return rules_error_set(parser->error, "the word '%s' is longer than %d bytes; is this "
-				       "a file of rules?", rules_error_word(parser->word).text,
+				       "a file of rules?", SHOWN(parser->word),
 				       WORD_MAX_LENGTH);
 	}
 	memcpy(parser->word + *length, parser->at, bytes);
@@ -100,7 +100,7 @@ static int read_word(struct parser *parser)
 	parser->word[length] = '\0';
 	if (quoted)
 		return rules_error_set(parser->error, "the quote in '%s' is never closed; write \\\" "
-				       "for a plain one", rules_error_word(parser->word).text);
+				       "for a plain one", SHOWN(parser->word));
 	return 0;
 }
 
@@ -118,33 +118,31 @@ static bool has_component(const char *pattern, const char *component)
 
 static int check_path_pattern(const char *pattern, struct rules_error *error)
 {
-	struct shown_word shown = rules_error_word(pattern);
-
 	if (pattern[0] == '~')
 		return rules_error_set(error, "pattern '%s': ~ isn't expanded; write the directory's "
-				       "whole path", shown.text);
+				       "whole path", SHOWN(pattern));
 	if (pattern[0] != '/' && strncmp(pattern, "**/", 3))
 		return rules_error_set(error, "pattern '%s' has a slash, but begins neither with / nor "
-				       "with **/; write **/%s", shown.text, shown.text);
+				       "with **/; write **/%s", SHOWN(pattern), SHOWN(pattern));
 	if (pattern[strlen(pattern) - 1] == '/')
 		return rules_error_set(error, "pattern '%s' ends in a slash, as no file's path does; "
-				       "write %s** for all files beneath", shown.text, shown.text);
+				       "write %s** for all files beneath", SHOWN(pattern),
+				       SHOWN(pattern));
 	if (strstr(pattern, "//") || has_component(pattern, "/.") || has_component(pattern, "/.."))
 		return rules_error_set(error, "pattern '%s' has a component //, . or .., as no "
-				       "resolved path does; leave it out", shown.text);
+				       "resolved path does; leave it out", SHOWN(pattern));
 	return 0;
 }
 
 static int check_pattern(const char *pattern, struct rules_error *error)
 {
-	struct shown_word shown = rules_error_word(pattern);
 	const char *problem = glob_check(pattern);
 
 	if (problem)
-		return rules_error_set(error, "pattern '%s' %s", shown.text, problem);
+		return rules_error_set(error, "pattern '%s' %s", SHOWN(pattern), problem);
 	if (rule_option_begins(pattern))
 		return rules_error_set(error, "option '%s' stands where the pattern should; begin with "
-				       "a pattern, such as *.log", shown.text);
+				       "a pattern, such as *.log", SHOWN(pattern));
 	return glob_has_slash(pattern) ? check_path_pattern(pattern, error) : 0;
 }
 
@@ -155,7 +153,7 @@ static int parse_option(struct parser *parser, struct rule_options *options)
 	if (!equals)
 		return rules_error_set(parser->error, "'%s' is not OPTION=VALUE, such as mode=keep; "
 				       "put a pattern with blanks into double quotes",
-				       rules_error_word(parser->word).text);
+				       SHOWN(parser->word));
 	*equals = '\0';
 	return rule_options_set(options, parser->word, equals + 1, parser->error);
 }
@@ -163,10 +161,10 @@ static int parse_option(struct parser *parser, struct rule_options *options)
 /* What stands behind the last byte that means more than itself. */
 static const char *plain_tail(const char *pattern)
 {
-	for (const char *p = pattern; *p; p++) {
-		if (strchr("*?[]\\", *p))
-			pattern = p + 1;
-	}
+	const char *special;
+
+	while ((special = strpbrk(pattern, "*?[]\\")))
+		pattern = special + 1;
 	return pattern;
 }
 
@@ -240,11 +238,14 @@ int rules_parse(struct rules **rules, const char *text, size_t length, const cha
 	struct rules *list = *rules ? *rules : calloc(1, sizeof(*list));
 	size_t count = rules_count(*rules);
 	const char *nul = memchr(text, '\0', length);
-	struct parser parser = {
-		.at = text, .end = text + length, .line = 1, .error = error,
-	};
+	struct parser parser;
 	int result;
 
+	/* Not the word, which is long. */
+	parser.at = text;
+	parser.end = text + length;
+	parser.line = 1;
+	parser.error = error;
 	if (!list || rules_add_origin(list, origin)) {
 		if (!*rules)
 			free(list);

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "libc/loaded.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+static const char *path_by_address(void)
+{
+	Dl_info info;
+
+	return dladdr((void *)path_by_address, &info) ? info.dli_fname : NULL;
+}
+
+#ifdef __GLIBC__
+#include <elf.h>
+#include <limits.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ADDRESS_BITS (sizeof(ElfW(Addr)) * CHAR_BIT)
+
+/* The symbol is there for programs linked long ago, against this version by name (glibc, elf.h). */
+#define VERSION_HIDDEN 0x8000
+
+/* A name's type sits in the same bits whatever the size of an address. */
+#define SYMBOL_TYPE(info) ELF32_ST_TYPE(info)
+
+/* A loaded object's table of symbols. DT_GNU_HASH: GNU ld's manual and glibc, elf/dl-lookup.c. */
+struct symbols {
+	ElfW(Addr) base;
+	const ElfW(Sym) *list;
+	const char *names;
+	const ElfW(Half) *versions;	/* NULL: it has none */
+	const uint32_t *buckets;
+	const uint32_t *chains;		/* of the first symbol that is hashed on */
+	const ElfW(Addr) *bloom;
+	uint32_t bucket_count;
+	uint32_t bloom_mask;
+	uint32_t bloom_shift;
+	uint32_t first_hashed;
+};
+
+struct wanted {
+	const char *name;
+	uint32_t hash;
+};
+
+/* glibc has added the base to the entries already, but not where they can't be written to: RISC-V, the vDSO. */
+static const void *address_of(const struct link_map *map, const ElfW(Dyn) *entry)
+{
+	ElfW(Addr) address = entry->d_un.d_ptr;
+
+	return (const void *)(address < map->l_addr ? address + map->l_addr : address);
+}
+
+static void find_hash(struct symbols *symbols, const uint32_t *table)
+{
+	symbols->bucket_count = table[0];
+	symbols->first_hashed = table[1];
+	symbols->bloom_mask = table[2] - 1;
+	symbols->bloom_shift = table[3];
+	symbols->bloom = (const ElfW(Addr) *)(table + 4);
+	symbols->buckets = (const uint32_t *)(symbols->bloom + table[2]);
+	symbols->chains = symbols->buckets + symbols->bucket_count;
+}
+
+static bool find_symbols(struct symbols *symbols, const struct link_map *map)
+{
+	*symbols = (struct symbols){ .base = map->l_addr };
+	for (const ElfW(Dyn) *entry = map->l_ld; entry && entry->d_tag != DT_NULL; entry++) {
+		switch (entry->d_tag) {
+		case DT_SYMTAB:
+			symbols->list = address_of(map, entry);
+			break;
+		case DT_STRTAB:
+			symbols->names = address_of(map, entry);
+			break;
+		case DT_VERSYM:
+			symbols->versions = address_of(map, entry);
+			break;
+		case DT_GNU_HASH:
+			find_hash(symbols, address_of(map, entry));
+			break;
+		default:
+			break;
+		}
+	}
+	return symbols->list && symbols->names && symbols->bucket_count > 0;
+}
+
+static bool may_have(const struct symbols *symbols, uint32_t hash)
+{
+	ElfW(Addr) word = symbols->bloom[hash / ADDRESS_BITS & symbols->bloom_mask];
+
+	return word >> hash % ADDRESS_BITS & word >> (hash >> symbols->bloom_shift) % ADDRESS_BITS &
+	       1;
+}
+
+/* What dlsym without a version finds: the definition that a program linked today gets. */
+static bool matches(const struct symbols *symbols, uint32_t index, const char *name)
+{
+	const ElfW(Sym) *symbol = &symbols->list[index];
+
+	return symbol->st_shndx != SHN_UNDEF && symbol->st_value != 0 &&
+	       strcmp(symbols->names + symbol->st_name, name) == 0 &&
+	       !(symbols->versions && symbols->versions[index] & VERSION_HIDDEN);
+}
+
+static const ElfW(Sym) *find(const struct symbols *symbols, const struct wanted *wanted)
+{
+	uint32_t index = symbols->buckets[wanted->hash % symbols->bucket_count];
+	const uint32_t *chain;
+
+	if (index < symbols->first_hashed)
+		return NULL;
+	chain = &symbols->chains[index - symbols->first_hashed];
+	for (;; index++, chain++) {
+		/* The lowest bit says whether the chain ends here. */
+		if ((*chain | 1) == (wanted->hash | 1) && matches(symbols, index, wanted->name))
+			return &symbols->list[index];
+		if (*chain & 1)
+			return NULL;
+	}
+}
+
+/* An object that stands behind another one defines only what that one doesn't. */
+static void add_from(const struct symbols *symbols, const struct wanted *wanted, size_t count,
+		     void **found, bool *settled)
+{
+	for (size_t i = 0; i < count; i++) {
+		const ElfW(Sym) *symbol;
+
+		if (settled[i] || !may_have(symbols, wanted[i].hash))
+			continue;
+		symbol = find(symbols, &wanted[i]);
+		if (!symbol)
+			continue;
+		settled[i] = true;
+		if (SYMBOL_TYPE(symbol->st_info) == STT_FUNC ||
+		    SYMBOL_TYPE(symbol->st_info) == STT_NOTYPE)
+			found[i] = (void *)(symbols->base + symbol->st_value);
+	}
+}
+
+/* NULL: we stand in another namespace (dlmopen), or a thread is loading something right now. */
+static const struct link_map *find_ourselves(void)
+{
+	const struct link_map *map = _r_debug.r_state == RT_CONSISTENT ? _r_debug.r_map : NULL;
+
+	while (map && map->l_ld != _DYNAMIC)
+		map = map->l_next;
+	return map;
+}
+
+static void hash_names(const char *names, size_t count, struct wanted *wanted)
+{
+	for (size_t i = 0; i < count; i++, names++) {
+		uint32_t hash = 5381;
+
+		wanted[i].name = names;
+		for (; *names; names++)
+			hash = hash * 33 + (unsigned char)*names;
+		wanted[i].hash = hash;
+	}
+}
+
+/*
+ * What is loaded at the start stands in the list in the order that symbols are searched in: the
+ * program, what was preloaded, and their libraries, those that are nearer first.
+ */
+void loaded_next_symbols(const char *names, size_t count, void **found)
+{
+	const struct link_map *map = find_ourselves();
+	struct wanted wanted[count];
+	bool settled[count];
+
+	memset(found, 0, count * sizeof(*found));
+	memset(settled, 0, sizeof(settled));
+	hash_names(names, count, wanted);
+	for (map = map ? map->l_next : NULL; map; map = map->l_next) {
+		struct symbols symbols;
+
+		if (find_symbols(&symbols, map))
+			add_from(&symbols, wanted, count, found, settled);
+	}
+}
+
+const char *loaded_path(void)
+{
+	const struct link_map *map = find_ourselves();
+
+	return map ? map->l_name : path_by_address();
+}
+#else
+void loaded_next_symbols(const char *names, size_t count, void **symbols)
+{
+	(void)names;
+	memset(symbols, 0, count * sizeof(*symbols));
+}
+
+const char *loaded_path(void)
+{
+	return path_by_address();
+}
+#endif
