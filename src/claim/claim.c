@@ -16,7 +16,8 @@ struct claim_slot slot_none = {
 
 void claim_init(const char *guardian_path)
 {
-	snprintf(session.guardian_path, sizeof(session.guardian_path), "%s", guardian_path);
+	if (strlen(guardian_path) < sizeof(session.guardian_path))
+		strcpy(session.guardian_path, guardian_path);
 }
 
 bool claim_is_lost(void)

@@ -31,19 +31,19 @@ void async_release(int fd)
 EXPORT int aio_read(struct aiocb *request)
 {
 	async_release(request->aio_fildes);
-	return real()->aio_read(request);
+	return REAL(aio_read)(request);
 }
 
 EXPORT int aio_write(struct aiocb *request)
 {
 	async_release(request->aio_fildes);
-	return real()->aio_write(request);
+	return REAL(aio_write)(request);
 }
 
 EXPORT int aio_fsync(int operation, struct aiocb *request)
 {
 	async_release(request->aio_fildes);
-	return real()->aio_fsync(operation, request);
+	return REAL(aio_fsync)(operation, request);
 }
 
 _Static_assert(sizeof(struct aiocb) == sizeof(struct aiocb64), "one function for both names");
@@ -59,7 +59,7 @@ EXPORT int lio_listio(int mode, struct aiocb *const list[], int count, struct si
 	for (int i = 0; i < count; i++)
 		if (list[i])
 			async_release(list[i]->aio_fildes);
-	return real()->lio_listio(mode, list, count, event);
+	return REAL(lio_listio)(mode, list, count, event);
 }
 
 extern int lio_listio64(int mode, struct aiocb64 *const list[], int count, struct sigevent *event)

@@ -23,7 +23,7 @@ EXPORT int close(int fd)
 		files_closing(fd);
 	else if (fd > 2 && descriptions_exist() && !thread_state.vforked)
 		share_descriptors_gone((unsigned int)fd, (unsigned int)fd);
-	return real()->close(fd);
+	return REAL(close)(fd);
 }
 
 ALIAS(__close, close);
@@ -34,20 +34,20 @@ EXPORT int close_range(unsigned int first, unsigned int last, int flags)
 
 	/* Fails, and closes nothing. */
 	if ((unsigned int)flags & ~(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
-		return real()->close_range(first, last, flags);
+		return REAL(close_range)(first, last, flags);
 	if (!thread_state.vforked && !((unsigned int)flags & CLOSE_RANGE_CLOEXEC) && first <= last) {
 		files_closing_range(first, last);
 		share_descriptors_gone(first, last);
 	}
 	if (ours < 0 || thread_state.vforked || (unsigned int)ours < first ||
 	    (unsigned int)ours > last)
-		return real()->close_range(first, last, flags);
+		return REAL(close_range)(first, last, flags);
 	if ((unsigned int)ours > first &&
-	    real()->close_range(first, (unsigned int)ours - 1, flags) < 0)
+	    REAL(close_range)(first, (unsigned int)ours - 1, flags) < 0)
 		return -1;
 	if ((unsigned int)ours == last)
 		return 0;
-	return real()->close_range((unsigned int)ours + 1, last, flags);
+	return REAL(close_range)((unsigned int)ours + 1, last, flags);
 }
 
 EXPORT void closefrom(int lowest)
@@ -59,6 +59,6 @@ EXPORT void closefrom(int lowest)
 	    close_range(first, UINT_MAX, 0) < 0) {
 		if (!thread_state.vforked)
 			files_closing_range(first, UINT_MAX);
-		real()->closefrom(lowest);
+		REAL(closefrom)(lowest);
 	}
 }

@@ -24,7 +24,7 @@ static struct description *find(int fd)
 {
 	struct description *description = managed(fd);
 
-	if (!description && real()->fcntl(fd, F_GETFD) >= 0)
+	if (!description && REAL(fcntl)(fd, F_GETFD) >= 0)
 		errno = ENOENT;
 	return description;
 }

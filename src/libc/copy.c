@@ -36,10 +36,10 @@ static void begin_both(struct plain *first, struct plain *second, int one, int o
 EXPORT ssize_t sendfile(int to, int from, off_t *offset, size_t bytes)
 {
 	if (!managed(to) && !managed(from))
-		return WITH_SPACE(ssize_t, real()->sendfile(to, from, offset, bytes),
+		return WITH_SPACE(ssize_t, REAL(sendfile)(to, from, offset, bytes),
 				  reclaim_for(to));
 	return WITH_SPACE(ssize_t,
-			  BOTH(ssize_t, real()->sendfile(to, from, offset, bytes), to, from),
+			  BOTH(ssize_t, REAL(sendfile)(to, from, offset, bytes), to, from),
 			  reclaim_for(to));
 }
 
@@ -62,7 +62,7 @@ static ssize_t splice_settled(int from, off_t *from_offset, int to, off_t *to_of
 	/* One end is a pipe, for which it may wait: it is a cancellation point, and stays one. */
 	pthread_cleanup_push(end_plain, &plain);
 	cancel_restore(cancel);
-	result = real()->splice(from, from_offset, to, to_offset, bytes, flags);
+	result = REAL(splice)(from, from_offset, to, to_offset, bytes, flags);
 	saved_errno = errno;
 	cancel_disable();
 	pthread_cleanup_pop(0);
@@ -77,7 +77,7 @@ EXPORT ssize_t splice(int from, off_t *from_offset, int to, off_t *to_offset, si
 {
 	if (!managed(to) && !managed(from))
 		return WITH_SPACE(ssize_t,
-				  real()->splice(from, from_offset, to, to_offset, bytes, flags),
+				  REAL(splice)(from, from_offset, to, to_offset, bytes, flags),
 				  reclaim_for(to));
 	return WITH_SPACE(ssize_t,
 			  splice_settled(from, from_offset, to, to_offset, bytes, flags),
@@ -89,13 +89,13 @@ EXPORT ssize_t copy_file_range(int from, off_t *from_offset, int to, off_t *to_o
 {
 	if (!managed(to) && !managed(from))
 		return WITH_SPACE(ssize_t,
-				  real()->copy_file_range(from, from_offset, to, to_offset, bytes,
+				  REAL(copy_file_range)(from, from_offset, to, to_offset, bytes,
 							  flags),
 				  reclaim_for(to));
 	pthread_testcancel();
 	return WITH_SPACE(ssize_t,
 			  BOTH(ssize_t,
-			       real()->copy_file_range(from, from_offset, to, to_offset, bytes,
+			       REAL(copy_file_range)(from, from_offset, to, to_offset, bytes,
 						       flags),
 			       to, from),
 			  reclaim_for(to));
@@ -149,7 +149,7 @@ static int ioctl_of_many(int fd, unsigned long request, void *argument)
 	int result, saved_errno;
 
 	share_begin();
-	result = real()->ioctl(fd, request, argument);
+	result = REAL(ioctl)(fd, request, argument);
 	saved_errno = errno;
 	share_unbar();
 	errno = saved_errno;
@@ -173,20 +173,20 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	if (managed(other) && is_kept_by_device(request))
 		share_description(managed(other));
 	if (!description && !managed(other))
-		return real()->ioctl(fd, request, argument);
+		return REAL(ioctl)(fd, request, argument);
 
 	switch (request) {
 	case FIOCLEX:
 	case FIONCLEX:
-		return real()->ioctl(fd, request, argument);
+		return REAL(ioctl)(fd, request, argument);
 	case FIONREAD:
-		result = real()->ioctl(fd, request, argument);
+		result = REAL(ioctl)(fd, request, argument);
 		if (result == 0)
 			*(int *)argument = (int)files_available(description, fd, *(int *)argument);
 		return result;
 	case FIOASYNC:
-		return PLAIN(int, real()->ioctl(fd, request, argument), fd, KEEP_OWN);
+		return PLAIN(int, REAL(ioctl)(fd, request, argument), fd, KEEP_OWN);
 	default:
-		return BOTH(int, real()->ioctl(fd, request, argument), fd, other);
+		return BOTH(int, REAL(ioctl)(fd, request, argument), fd, other);
 	}
 }

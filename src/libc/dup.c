@@ -21,7 +21,7 @@ static bool leave_to_vfork_child(int from)
 
 EXPORT int dup(int from)
 {
-	int to = real()->dup(from);
+	int to = REAL(dup)(from);
 
 	if (to >= 0 && !leave_to_vfork_child(from))
 		files_duplicated(from, to);
@@ -31,7 +31,7 @@ EXPORT int dup(int from)
 /* A bad `from` would leave `to` open. */
 static void make_room(int from, int to)
 {
-	if (from == to || !descriptions_exist() || real()->fcntl(from, F_GETFD) < 0)
+	if (from == to || !descriptions_exist() || REAL(fcntl)(from, F_GETFD) < 0)
 		return;
 	if (claim_owns(to))
 		claim_move_socket(to);
@@ -44,9 +44,9 @@ EXPORT int dup2(int from, int to)
 	int result;
 
 	if (leave_to_vfork_child(from))
-		return real()->dup2(from, to);
+		return REAL(dup2)(from, to);
 	make_room(from, to);
-	result = real()->dup2(from, to);
+	result = REAL(dup2)(from, to);
 	if (result >= 0)
 		files_duplicated(from, to);
 	return result;
@@ -59,10 +59,10 @@ EXPORT int dup3(int from, int to, int flags)
 	int result;
 
 	if (leave_to_vfork_child(from))
-		return real()->dup3(from, to, flags);
+		return REAL(dup3)(from, to, flags);
 	if ((flags & ~O_CLOEXEC) == 0)
 		make_room(from, to);
-	result = real()->dup3(from, to, flags);
+	result = REAL(dup3)(from, to, flags);
 	if (result >= 0)
 		files_duplicated(from, to);
 	return result;
@@ -75,7 +75,7 @@ static int set_flags(int fd, long flags)
 	int result, saved_errno;
 
 	plain_begin(&plain, fd, flags & O_ASYNC ? KEEP_OWN : 0);
-	result = real()->fcntl(fd, F_SETFL, flags);
+	result = REAL(fcntl)(fd, F_SETFL, flags);
 	saved_errno = errno;
 	if (result == 0 && plain.description) {
 		atomic_store(&plain.description->append, flags & O_APPEND);
@@ -113,12 +113,12 @@ static int managed_fcntl(struct description *description, int fd, int command, v
 	case F_SETOWN_EX:
 	case F_SETSIG:
 	case F_NOTIFY:
-		return PLAIN(int, real()->fcntl(fd, command, argument), fd, KEEP_OWN);
+		return PLAIN(int, REAL(fcntl)(fd, command, argument), fd, KEEP_OWN);
 	case F_GETLEASE:
 	case F_GETOWN:
 	case F_GETOWN_EX:
 	case F_GETSIG:
-		return PLAIN(int, real()->fcntl(fd, command, argument), fd, 0);
+		return PLAIN(int, REAL(fcntl)(fd, command, argument), fd, 0);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -128,9 +128,9 @@ static int managed_fcntl(struct description *description, int fd, int command, v
 		/* Counted from the end of file: settled first, and not held back while it waits. */
 		if (lock && lock->l_whence == SEEK_END)
 			description_settle(description);
-		return real()->fcntl(fd, command, argument);
+		return REAL(fcntl)(fd, command, argument);
 	default:
-		return real()->fcntl(fd, command, argument);
+		return REAL(fcntl)(fd, command, argument);
 	}
 }
 
@@ -140,7 +140,7 @@ static int any_fcntl(int fd, int command, void *argument)
 	int result;
 
 	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) {
-		result = real()->fcntl(fd, command, argument);
+		result = REAL(fcntl)(fd, command, argument);
 		if (result >= 0 && !leave_to_vfork_child(fd))
 			files_duplicated(fd, result);
 		return result;
@@ -148,7 +148,7 @@ static int any_fcntl(int fd, int command, void *argument)
 	if (command == F_SETFD && thread_state.vforked)
 		leave_to_vfork_child(fd);
 	if (!description)
-		return real()->fcntl(fd, command, argument);
+		return REAL(fcntl)(fd, command, argument);
 	return managed_fcntl(description, fd, command, argument);
 }
 
@@ -179,7 +179,7 @@ ALIAS(__fcntl, fcntl);
 /* The descriptor may be one of our own: a copy that the table doesn't know. */
 EXPORT int pidfd_getfd(int pidfd, int target, unsigned int flags)
 {
-	int fd = (int)real()->syscall(SYS_pidfd_getfd, pidfd, target, flags);
+	int fd = (int)REAL(syscall)(SYS_pidfd_getfd, pidfd, target, flags);
 	struct description *description = NULL;
 	struct stat st;
 	int saved_errno = errno;

@@ -26,32 +26,32 @@ extern char **environ;
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-	return EXEC(real()->execve(path, argv, envp));
+	return EXEC(REAL(execve)(path, argv, envp));
 }
 
 EXPORT int execv(const char *path, char *const argv[])
 {
-	return EXEC(real()->execv(path, argv));
+	return EXEC(REAL(execv)(path, argv));
 }
 
 EXPORT int execvp(const char *file, char *const argv[])
 {
-	return EXEC(real()->execvp(file, argv));
+	return EXEC(REAL(execvp)(file, argv));
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	return EXEC(real()->execvpe(file, argv, envp));
+	return EXEC(REAL(execvpe)(file, argv, envp));
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	return EXEC(real()->fexecve(fd, argv, envp));
+	return EXEC(REAL(fexecve)(fd, argv, envp));
 }
 
 EXPORT int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	return EXEC(real()->execveat(dirfd, path, argv, envp, flags));
+	return EXEC(REAL(execveat)(dirfd, path, argv, envp, flags));
 }
 
 /* The list as a vector, on the stack: a vfork child may be calling. envp: after the list's end. */
@@ -73,14 +73,14 @@ EXPORT int execl(const char *path, const char *first, ...)
 {
 	GATHER(first, argv, arguments)
 	va_end(arguments);
-	return EXEC(real()->execve(path, argv, environ));
+	return EXEC(REAL(execve)(path, argv, environ));
 }
 
 EXPORT int execlp(const char *file, const char *first, ...)
 {
 	GATHER(first, argv, arguments)
 	va_end(arguments);
-	return EXEC(real()->execvp(file, argv));
+	return EXEC(REAL(execvp)(file, argv));
 }
 
 EXPORT int execle(const char *path, const char *first, ...)
@@ -90,5 +90,5 @@ EXPORT int execle(const char *path, const char *first, ...)
 	GATHER(first, argv, arguments)
 	envp = va_arg(arguments, char *const *);
 	va_end(arguments);
-	return EXEC(real()->execve(path, argv, envp));
+	return EXEC(REAL(execve)(path, argv, envp));
 }

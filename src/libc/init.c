@@ -33,11 +33,12 @@ static const char *find_guardian(char *buffer, size_t size)
 		/* A build tree's library lies in .libs. */
 		if (i == 0 && (slash - library < 6 || memcmp(slash - 6, "/.libs", 6) != 0))
 			continue;
-		if (places[i])
-			snprintf(buffer, size, "%.*s/%s", (int)(slash - library), library,
-				 places[i]);
+		if (!places[i])
+			strcpy(buffer, LIBEXECDIR "/preallocate-guardian");
+		else if ((size_t)(slash - library) + sizeof("/../../libexec/preallocate-guardian") <= size)
+			strcpy(mempcpy(buffer, library, (size_t)(slash - library) + 1), places[i]);
 		else
-			snprintf(buffer, size, "%s", LIBEXECDIR "/preallocate-guardian");
+			continue;
 		if (access(buffer, X_OK) == 0)
 			return buffer;
 		if (!beside[0] && access(buffer, F_OK) == 0)
@@ -54,7 +55,7 @@ __attribute__((constructor(101))) static void start(void)
 	char guardian[4096];
 	int saved_errno = errno;
 
-	real_resolve();
+	real_start();
 	/* A set-user-ID program takes nothing from its environment. */
 	if (getauxval(AT_SECURE))
 		return;

@@ -6,7 +6,7 @@
 	EXPORT void name(struct __jmp_buf_tag environment[1], int value) \
 	{ \
 		files_before_jump(); \
-		real()->name(environment, value); \
+		REAL(name)(environment, value); \
 		__builtin_unreachable(); \
 	}
 

@@ -15,7 +15,6 @@ static const char *path_by_address(void)
 #include <elf.h>
 #include <limits.h>
 #include <link.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #define ADDRESS_BITS (sizeof(ElfW(Addr)) * CHAR_BIT)
@@ -46,7 +45,10 @@ struct wanted {
 	uint32_t hash;
 };
 
-/* glibc has added the base to the entries already, but not where they can't be written to: RISC-V, the vDSO. */
+/*
+ * glibc has added the base to the entries already, but not where they can't be written to: RISC-V,
+ * the vDSO.
+ */
 static const void *address_of(const struct link_map *map, const ElfW(Dyn) *entry)
 {
 	ElfW(Addr) address = entry->d_un.d_ptr;
@@ -124,23 +126,21 @@ static const ElfW(Sym) *find(const struct symbols *symbols, const struct wanted 
 	}
 }
 
-/* An object that stands behind another one defines only what that one doesn't. */
-static void add_from(const struct symbols *symbols, const struct wanted *wanted, size_t count,
-		     void **found, bool *settled)
+static const ElfW(Sym) *find_in(struct symbols *symbols, const struct link_map *map,
+				const struct wanted *wanted)
 {
-	for (size_t i = 0; i < count; i++) {
-		const ElfW(Sym) *symbol;
+	if (!find_symbols(symbols, map) || !may_have(symbols, wanted->hash))
+		return NULL;
+	return find(symbols, wanted);
+}
 
-		if (settled[i] || !may_have(symbols, wanted[i].hash))
-			continue;
-		symbol = find(symbols, &wanted[i]);
-		if (!symbol)
-			continue;
-		settled[i] = true;
-		if (SYMBOL_TYPE(symbol->st_info) == STT_FUNC ||
-		    SYMBOL_TYPE(symbol->st_info) == STT_NOTYPE)
-			found[i] = (void *)(symbols->base + symbol->st_value);
-	}
+static struct wanted hash_name(const char *name)
+{
+	struct wanted wanted = { .name = name, .hash = 5381 };
+
+	for (; *name; name++)
+		wanted.hash = wanted.hash * 33 + (unsigned char)*name;
+	return wanted;
 }
 
 /* NULL: we stand in another namespace (dlmopen), or a thread is loading something right now. */
@@ -153,37 +153,46 @@ static const struct link_map *find_ourselves(void)
 	return map;
 }
 
-static void hash_names(const char *names, size_t count, struct wanted *wanted)
-{
-	for (size_t i = 0; i < count; i++, names++) {
-		uint32_t hash = 5381;
-
-		wanted[i].name = names;
-		for (; *names; names++)
-			hash = hash * 33 + (unsigned char)*names;
-		wanted[i].hash = hash;
-	}
-}
+/* From the object behind us to libc. NULL: not known. */
+static const struct link_map *first, *last;
 
 /*
  * What is loaded at the start stands in the list in the order that symbols are searched in: the
- * program, what was preloaded, and their libraries, those that are nearer first.
+ * program, what was preloaded, and their libraries, those that are nearer first. What is loaded
+ * later, and may go again, stands behind libc.
  */
-void loaded_next_symbols(const char *names, size_t count, void **found)
+bool loaded_start(void)
 {
-	const struct link_map *map = find_ourselves();
-	struct wanted wanted[count];
-	bool settled[count];
+	const struct wanted libc = hash_name("__libc_start_main");
+	const struct link_map *ourselves = find_ourselves();
+	struct symbols symbols;
 
-	memset(found, 0, count * sizeof(*found));
-	memset(settled, 0, sizeof(settled));
-	hash_names(names, count, wanted);
-	for (map = map ? map->l_next : NULL; map; map = map->l_next) {
-		struct symbols symbols;
-
-		if (find_symbols(&symbols, map))
-			add_from(&symbols, wanted, count, found, settled);
+	for (const struct link_map *map = ourselves; map; map = map->l_next) {
+		if (find_in(&symbols, map, &libc)) {
+			last = map;
+			first = ourselves->l_next;
+			return true;
+		}
 	}
+	return false;
+}
+
+void *loaded_next_symbol(const char *name)
+{
+	const struct wanted wanted = hash_name(name);
+
+	for (const struct link_map *map = first; map; map = map == last ? NULL : map->l_next) {
+		struct symbols symbols;
+		const ElfW(Sym) *symbol = find_in(&symbols, map, &wanted);
+
+		if (!symbol)
+			continue;
+		if (SYMBOL_TYPE(symbol->st_info) != STT_FUNC &&
+		    SYMBOL_TYPE(symbol->st_info) != STT_NOTYPE)
+			return NULL;
+		return (void *)(symbols.base + symbol->st_value);
+	}
+	return NULL;
 }
 
 const char *loaded_path(void)
@@ -193,10 +202,15 @@ const char *loaded_path(void)
 	return map ? map->l_name : path_by_address();
 }
 #else
-void loaded_next_symbols(const char *names, size_t count, void **symbols)
+bool loaded_start(void)
 {
-	(void)names;
-	memset(symbols, 0, count * sizeof(*symbols));
+	return false;
+}
+
+void *loaded_next_symbol(const char *name)
+{
+	(void)name;
+	return NULL;
 }
 
 const char *loaded_path(void)

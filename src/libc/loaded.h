@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the loader has brought into memory. It is asked at each process's start, so here its own
- * lists are read, at a quarter of what dlsym and dladdr cost.
+ * What the loader has brought into memory, read from its own lists: at a quarter of what dlsym and
+ * dladdr cost at each process's start, and without their lock.
  */
 #ifndef LIBC_LOADED_H
 #define LIBC_LOADED_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 /*
- * dlsym(RTLD_NEXT, ...) of count names, one behind the other, each with its NUL; the addresses go
- * into symbols, in the same order. NULL: there is none, or only dlsym knows it (a libc that isn't
- * glibc, an indirect function, another namespace). Takes no lock, allocates nothing.
+ * To be called while the program starts: notes which objects stand between us and libc. They stay
+ * as long as the program does, and in this order. false: that can't be told, dlsym has to be asked.
  */
-void loaded_next_symbols(const char *names, size_t count, void **symbols);
+bool loaded_start(void);
+
+/*
+ * dlsym(RTLD_NEXT, name), but lock-free, async-signal-safe and without malloc. NULL: there is none,
+ * or only dlsym knows it (it isn't defined before libc's end, libc isn't glibc, an indirect
+ * function, another namespace).
+ */
+void *loaded_next_symbol(const char *name);
 
 /* The library's own file, as it was named to the loader; NULL: unknown. */
 const char *loaded_path(void);

@@ -9,8 +9,8 @@
 EXPORT void *mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
 	if ((flags & MAP_ANONYMOUS) || !managed(fd))
-		return real()->mmap(address, bytes, protection, flags, fd, offset);
-	return PLAIN(void *, real()->mmap(address, bytes, protection, flags, fd, offset), fd,
+		return REAL(mmap)(address, bytes, protection, flags, fd, offset);
+	return PLAIN(void *, REAL(mmap)(address, bytes, protection, flags, fd, offset), fd,
 		     KEEP_MAPPED);
 }
 

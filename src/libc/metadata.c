@@ -60,119 +60,119 @@ void metadata_begin_path(struct plain *plain, int dirfd, const char *path, int f
 
 EXPORT int fchmod(int fd, mode_t mode)
 {
-	return BY_FD(real()->fchmod(fd, mode), fd);
+	return BY_FD(REAL(fchmod)(fd, mode), fd);
 }
 
 EXPORT int fchown(int fd, uid_t owner, gid_t group)
 {
-	return BY_FD(real()->fchown(fd, owner, group), fd);
+	return BY_FD(REAL(fchown)(fd, owner, group), fd);
 }
 
 EXPORT int futimens(int fd, const struct timespec times[2])
 {
-	return BY_FD(real()->futimens(fd, times), fd);
+	return BY_FD(REAL(futimens)(fd, times), fd);
 }
 
 EXPORT int futimes(int fd, const struct timeval times[2])
 {
-	return BY_FD(real()->futimes(fd, times), fd);
+	return BY_FD(REAL(futimes)(fd, times), fd);
 }
 
 EXPORT int fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)
 {
-	return BY_FD(real()->fsetxattr(fd, name, value, size, flags), fd);
+	return BY_FD(REAL(fsetxattr)(fd, name, value, size, flags), fd);
 }
 
 EXPORT int fremovexattr(int fd, const char *name)
 {
-	return BY_FD(real()->fremovexattr(fd, name), fd);
+	return BY_FD(REAL(fremovexattr)(fd, name), fd);
 }
 
 EXPORT int chmod(const char *path, mode_t mode)
 {
-	return BY_PATH(real()->chmod(path, mode), AT_FDCWD, path, 0);
+	return BY_PATH(REAL(chmod)(path, mode), AT_FDCWD, path, 0);
 }
 
 EXPORT int lchmod(const char *path, mode_t mode)
 {
-	return BY_PATH(real()->lchmod(path, mode), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+	return BY_PATH(REAL(lchmod)(path, mode), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT int fchmodat(int dirfd, const char *path, mode_t mode, int flags)
 {
-	return BY_PATH(real()->fchmodat(dirfd, path, mode, flags), dirfd, path, flags);
+	return BY_PATH(REAL(fchmodat)(dirfd, path, mode, flags), dirfd, path, flags);
 }
 
 EXPORT int chown(const char *path, uid_t owner, gid_t group)
 {
-	return BY_PATH(real()->chown(path, owner, group), AT_FDCWD, path, 0);
+	return BY_PATH(REAL(chown)(path, owner, group), AT_FDCWD, path, 0);
 }
 
 EXPORT int lchown(const char *path, uid_t owner, gid_t group)
 {
-	return BY_PATH(real()->lchown(path, owner, group), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+	return BY_PATH(REAL(lchown)(path, owner, group), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT int fchownat(int dirfd, const char *path, uid_t owner, gid_t group, int flags)
 {
-	return BY_PATH(real()->fchownat(dirfd, path, owner, group, flags), dirfd, path, flags);
+	return BY_PATH(REAL(fchownat)(dirfd, path, owner, group, flags), dirfd, path, flags);
 }
 
 EXPORT int utime(const char *path, const struct utimbuf *times)
 {
-	return BY_PATH(real()->utime(path, times), AT_FDCWD, path, 0);
+	return BY_PATH(REAL(utime)(path, times), AT_FDCWD, path, 0);
 }
 
 EXPORT int utimes(const char *path, const struct timeval times[2])
 {
-	return BY_PATH(real()->utimes(path, times), AT_FDCWD, path, 0);
+	return BY_PATH(REAL(utimes)(path, times), AT_FDCWD, path, 0);
 }
 
 EXPORT int lutimes(const char *path, const struct timeval times[2])
 {
-	return BY_PATH(real()->lutimes(path, times), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+	return BY_PATH(REAL(lutimes)(path, times), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT int futimesat(int dirfd, const char *path, const struct timeval times[2])
 {
-	return BY_PATH(real()->futimesat(dirfd, path, times), dirfd, path, 0);
+	return BY_PATH(REAL(futimesat)(dirfd, path, times), dirfd, path, 0);
 }
 
 EXPORT int utimensat(int dirfd, const char *path, const struct timespec times[2], int flags)
 {
-	return BY_PATH(real()->utimensat(dirfd, path, times, flags), dirfd, path, flags);
+	return BY_PATH(REAL(utimensat)(dirfd, path, times, flags), dirfd, path, flags);
 }
 
 EXPORT int setxattr(const char *path, const char *name, const void *value, size_t size, int flags)
 {
-	return BY_PATH(real()->setxattr(path, name, value, size, flags), AT_FDCWD, path, 0);
+	return BY_PATH(REAL(setxattr)(path, name, value, size, flags), AT_FDCWD, path, 0);
 }
 
 EXPORT int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)
 {
-	return BY_PATH(real()->lsetxattr(path, name, value, size, flags), AT_FDCWD, path,
+	return BY_PATH(REAL(lsetxattr)(path, name, value, size, flags), AT_FDCWD, path,
 		       AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT int removexattr(const char *path, const char *name)
 {
-	return BY_PATH(real()->removexattr(path, name), AT_FDCWD, path, 0);
+	return BY_PATH(REAL(removexattr)(path, name), AT_FDCWD, path, 0);
 }
 
 EXPORT int lremovexattr(const char *path, const char *name)
 {
-	return BY_PATH(real()->lremovexattr(path, name), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
+	return BY_PATH(REAL(lremovexattr)(path, name), AT_FDCWD, path, AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT int rename(const char *from, const char *to)
 {
-	return NAMED(BY_PATH(real()->rename(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW),
+	return NAMED(BY_PATH(REAL(rename)(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW),
 		     AT_FDCWD, to);
 }
 
 EXPORT int renameat(int fromfd, const char *from, int tofd, const char *to)
 {
-	return NAMED(BY_PATH(real()->renameat(fromfd, from, tofd, to), fromfd, from,
+	return NAMED(BY_PATH(REAL(renameat)(fromfd, from, tofd, to), fromfd, from,
 			     AT_SYMLINK_NOFOLLOW),
 		     tofd, to);
 }
@@ -184,7 +184,7 @@ EXPORT int renameat2(int fromfd, const char *from, int tofd, const char *to, uns
 
 	if (flags & RENAME_EXCHANGE)
 		metadata_begin_path(&exchanged, tofd, to, AT_SYMLINK_NOFOLLOW);
-	result = NAMED(BY_PATH(real()->renameat2(fromfd, from, tofd, to, flags), fromfd, from,
+	result = NAMED(BY_PATH(REAL(renameat2)(fromfd, from, tofd, to, flags), fromfd, from,
 			       AT_SYMLINK_NOFOLLOW),
 		       tofd, to);
 	saved_errno = errno;
@@ -195,7 +195,7 @@ EXPORT int renameat2(int fromfd, const char *from, int tofd, const char *to, uns
 
 EXPORT int link(const char *from, const char *to)
 {
-	return NAMED(BY_PATH(real()->link(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW), AT_FDCWD,
+	return NAMED(BY_PATH(REAL(link)(from, to), AT_FDCWD, from, AT_SYMLINK_NOFOLLOW), AT_FDCWD,
 		     to);
 }
 
@@ -206,7 +206,7 @@ int metadata_link_flags(int flags)
 
 EXPORT int linkat(int fromfd, const char *from, int tofd, const char *to, int flags)
 {
-	return NAMED(BY_PATH(real()->linkat(fromfd, from, tofd, to, flags), fromfd, from,
+	return NAMED(BY_PATH(REAL(linkat)(fromfd, from, tofd, to, flags), fromfd, from,
 			     metadata_link_flags(flags)),
 		     tofd, to);
 }

@@ -49,7 +49,7 @@ static bool is_revived(int fd, int flags, const char *name, int *tries)
 
 	if (again < 0)
 		return false;
-	real()->close(fd);
+	REAL(close)(fd);
 	files_revive_end(again, name);
 	++*tries;
 	return true;
@@ -83,25 +83,25 @@ static bool is_revived(int fd, int flags, const char *name, int *tries)
 EXPORT int open(const char *path, int flags, ...)
 {
 	MODE(flags, mode)
-	return OPEN(real()->open(path, flags, mode), flags, AT_FDCWD, path);
+	return OPEN(REAL(open)(path, flags, mode), flags, AT_FDCWD, path);
 }
 
 EXPORT int open64(const char *path, int flags, ...)
 {
 	MODE(flags, mode)
-	return OPEN(real()->open64(path, flags, mode), flags, AT_FDCWD, path);
+	return OPEN(REAL(open64)(path, flags, mode), flags, AT_FDCWD, path);
 }
 
 EXPORT int openat(int dirfd, const char *path, int flags, ...)
 {
 	MODE(flags, mode)
-	return OPEN(real()->openat(dirfd, path, flags, mode), flags, dirfd, path);
+	return OPEN(REAL(openat)(dirfd, path, flags, mode), flags, dirfd, path);
 }
 
 EXPORT int openat64(int dirfd, const char *path, int flags, ...)
 {
 	MODE(flags, mode)
-	return OPEN(real()->openat64(dirfd, path, flags, mode), flags, dirfd, path);
+	return OPEN(REAL(openat64)(dirfd, path, flags, mode), flags, dirfd, path);
 }
 
 ALIAS(__open, open);
@@ -109,72 +109,72 @@ ALIAS(__open64, open64);
 
 EXPORT int __open_2(const char *path, int flags)
 {
-	return OPEN(real()->__open_2(path, flags), flags, AT_FDCWD, path);
+	return OPEN(REAL(__open_2)(path, flags), flags, AT_FDCWD, path);
 }
 
 EXPORT int __open64_2(const char *path, int flags)
 {
-	return OPEN(real()->__open64_2(path, flags), flags, AT_FDCWD, path);
+	return OPEN(REAL(__open64_2)(path, flags), flags, AT_FDCWD, path);
 }
 
 EXPORT int __openat_2(int dirfd, const char *path, int flags)
 {
-	return OPEN(real()->__openat_2(dirfd, path, flags), flags, dirfd, path);
+	return OPEN(REAL(__openat_2)(dirfd, path, flags), flags, dirfd, path);
 }
 
 EXPORT int __openat64_2(int dirfd, const char *path, int flags)
 {
-	return OPEN(real()->__openat64_2(dirfd, path, flags), flags, dirfd, path);
+	return OPEN(REAL(__openat64_2)(dirfd, path, flags), flags, dirfd, path);
 }
 
 EXPORT int creat(const char *path, mode_t mode)
 {
-	return OPEN(real()->creat(path, mode), O_WRONLY | O_CREAT | O_TRUNC, AT_FDCWD, path);
+	return OPEN(REAL(creat)(path, mode), O_WRONLY | O_CREAT | O_TRUNC, AT_FDCWD, path);
 }
 
 EXPORT int creat64(const char *path, mode_t mode)
 {
-	return OPEN(real()->creat64(path, mode), O_WRONLY | O_CREAT | O_TRUNC, AT_FDCWD, path);
+	return OPEN(REAL(creat64)(path, mode), O_WRONLY | O_CREAT | O_TRUNC, AT_FDCWD, path);
 }
 
 #define MKSTEMP(call, flags) (share_opening(), open_note((call), O_RDWR | O_CREAT | (flags), path))
 
 EXPORT int mkstemp(char *path)
 {
-	return MKSTEMP(real()->mkstemp(path), 0);
+	return MKSTEMP(REAL(mkstemp)(path), 0);
 }
 
 EXPORT int mkstemp64(char *path)
 {
-	return MKSTEMP(real()->mkstemp64(path), 0);
+	return MKSTEMP(REAL(mkstemp64)(path), 0);
 }
 
 EXPORT int mkostemp(char *path, int flags)
 {
-	return MKSTEMP(real()->mkostemp(path, flags), flags);
+	return MKSTEMP(REAL(mkostemp)(path, flags), flags);
 }
 
 EXPORT int mkostemp64(char *path, int flags)
 {
-	return MKSTEMP(real()->mkostemp64(path, flags), flags);
+	return MKSTEMP(REAL(mkostemp64)(path, flags), flags);
 }
 
 EXPORT int mkstemps(char *path, int suffix)
 {
-	return MKSTEMP(real()->mkstemps(path, suffix), 0);
+	return MKSTEMP(REAL(mkstemps)(path, suffix), 0);
 }
 
 EXPORT int mkstemps64(char *path, int suffix)
 {
-	return MKSTEMP(real()->mkstemps64(path, suffix), 0);
+	return MKSTEMP(REAL(mkstemps64)(path, suffix), 0);
 }
 
 EXPORT int mkostemps(char *path, int suffix, int flags)
 {
-	return MKSTEMP(real()->mkostemps(path, suffix, flags), flags);
+	return MKSTEMP(REAL(mkostemps)(path, suffix, flags), flags);
 }
 
 EXPORT int mkostemps64(char *path, int suffix, int flags)
 {
-	return MKSTEMP(real()->mkostemps64(path, suffix, flags), flags);
+	return MKSTEMP(REAL(mkostemps64)(path, suffix, flags), flags);
 }

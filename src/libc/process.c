@@ -41,12 +41,12 @@ EXPORT pid_t fork(void)
 	int saved_errno;
 
 	if (thread_state.vforked || !descriptions_exist())
-		return real()->fork();
+		return REAL(fork)();
 	/* First: it makes the memory in which the child will tell what it passes on. */
 	share_begin();
 	share_prepare_watch();
 	thread_state.pid_follows = true;
-	pid = real()->fork();
+	pid = REAL(fork)();
 	if (pid == 0)
 		return 0;
 	saved_errno = errno;
@@ -78,7 +78,7 @@ static long call_fork(long number, const long *a)
 {
 	(void)number;
 	(void)a;
-	return real()->_Fork();
+	return REAL(_Fork)();
 }
 
 ALIAS(__fork, fork);
@@ -114,12 +114,12 @@ EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...
 	va_end(arguments);
 	/* A thread, or a process with our descriptor table: nobody new has a description. */
 	if ((flags & CLONE_FILES) || thread_state.vforked)
-		return real()->clone(run, stack, flags, argument, a[0], a[1], a[2]);
+		return REAL(clone)(run, stack, flags, argument, a[0], a[1], a[2]);
 	share_begin();
 	if (flags & CLONE_VM) /* runs on our tables: everything is shared for good */
-		pid = real()->clone(run, stack, flags, argument, a[0], a[1], a[2]);
+		pid = REAL(clone)(run, stack, flags, argument, a[0], a[1], a[2]);
 	else
-		pid = real()->clone(start_in_child, stack, flags, &start, a[0], a[1], a[2]);
+		pid = REAL(clone)(start_in_child, stack, flags, &start, a[0], a[1], a[2]);
 	saved_errno = errno;
 	share_end(pid > 0, SHARE_ALL, 0);
 	errno = saved_errno;
@@ -143,14 +143,14 @@ ALIAS(__clone, clone);
 EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
 		       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
 {
-	return SPAWNING(real()->posix_spawn(pid, path, actions, attributes, argv, envp));
+	return SPAWNING(REAL(posix_spawn)(pid, path, actions, attributes, argv, envp));
 }
 
 EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
 			const posix_spawnattr_t *attributes, char *const argv[],
 			char *const envp[])
 {
-	return SPAWNING(real()->posix_spawnp(pid, file, actions, attributes, argv, envp));
+	return SPAWNING(REAL(posix_spawnp)(pid, file, actions, attributes, argv, envp));
 }
 
 #if __GLIBC_PREREQ(2, 39)
@@ -180,7 +180,7 @@ EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions,
 {
 	if (managed(from))
 		share_description(managed(from));
-	return real()->posix_spawn_file_actions_adddup2(actions, from, to);
+	return REAL(posix_spawn_file_actions_adddup2)(actions, from, to);
 }
 
 static void end_spawning(void *unused)
@@ -198,7 +198,7 @@ EXPORT int system(const char *command)
 	share_begin();
 	pthread_cleanup_push(end_spawning, NULL);
 	cancel_restore(cancel);
-	result = real()->system(command);
+	result = REAL(system)(command);
 	saved_errno = errno;
 	cancel_disable();
 	pthread_cleanup_pop(1);
@@ -209,7 +209,7 @@ EXPORT int system(const char *command)
 
 EXPORT FILE *popen(const char *command, const char *mode)
 {
-	return SPAWNING(real()->popen(command, mode));
+	return SPAWNING(REAL(popen)(command, mode));
 }
 
 ALIAS(_IO_popen, popen);
@@ -229,8 +229,8 @@ EXPORT int wordexp(const char *words, wordexp_t *expanded, int flags)
 	for (const char *p = words; p && *p && !(flags & WRDE_NOCMD); p++)
 		commands |= *p == '`' || (p[0] == '$' && p[1] == '(');
 	if (!commands)
-		return real()->wordexp(words, expanded, flags);
-	return SPAWNING(real()->wordexp(words, expanded, flags));
+		return REAL(wordexp)(words, expanded, flags);
+	return SPAWNING(REAL(wordexp)(words, expanded, flags));
 }
 
 void process_sending(const struct msghdr *message)
@@ -254,21 +254,21 @@ void process_sending(const struct msghdr *message)
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	process_sending(message);
-	return real()->sendmsg(fd, message, flags);
+	return REAL(sendmsg)(fd, message, flags);
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
 {
 	for (unsigned int i = 0; i < count; i++)
 		process_sending(&messages[i].msg_hdr);
-	return real()->sendmmsg(fd, messages, count, flags);
+	return REAL(sendmmsg)(fd, messages, count, flags);
 }
 
 EXPORT void _exit(int status)
 {
 	if (!thread_state.vforked && descriptions_exist())
 		files_exit();
-	real()->_exit(status);
+	REAL(_exit)(status);
 	__builtin_unreachable();
 }
 
@@ -279,7 +279,7 @@ EXPORT void quick_exit(int status)
 {
 	if (!thread_state.vforked && descriptions_exist())
 		files_exit();
-	real()->quick_exit(status);
+	REAL(quick_exit)(status);
 	__builtin_unreachable();
 }
 
@@ -304,7 +304,7 @@ EXPORT int prctl(int option, ...)
 	va_end(arguments);
 	if (option == PR_SET_SECCOMP)
 		process_before_seccomp((long)a[0], (long)a[1]);
-	return real()->prctl(option, a[0], a[1], a[2], a[3]);
+	return REAL(prctl)(option, a[0], a[1], a[2], a[3]);
 }
 
 #ifdef __SANITIZE_ADDRESS__

@@ -4,27 +4,27 @@
 
 static ssize_t call_read(const struct transfer *t)
 {
-	return real()->read(t->fd, t->iov->iov_base, t->iov->iov_len);
+	return REAL(read)(t->fd, t->iov->iov_base, t->iov->iov_len);
 }
 
 static ssize_t call_pread(const struct transfer *t)
 {
-	return real()->pread(t->fd, t->iov->iov_base, t->iov->iov_len, t->offset);
+	return REAL(pread)(t->fd, t->iov->iov_base, t->iov->iov_len, t->offset);
 }
 
 static ssize_t call_readv(const struct transfer *t)
 {
-	return real()->readv(t->fd, t->iov, t->count);
+	return REAL(readv)(t->fd, t->iov, t->count);
 }
 
 static ssize_t call_preadv(const struct transfer *t)
 {
-	return real()->preadv(t->fd, t->iov, t->count, t->offset);
+	return REAL(preadv)(t->fd, t->iov, t->count, t->offset);
 }
 
 static ssize_t call_preadv2(const struct transfer *t)
 {
-	return real()->preadv2(t->fd, t->iov, t->count, t->at_offset ? t->offset : -1, t->flags);
+	return REAL(preadv2)(t->fd, t->iov, t->count, t->at_offset ? t->offset : -1, t->flags);
 }
 
 static ssize_t one(struct description *description, int fd, void *buffer, size_t bytes,
@@ -65,7 +65,7 @@ EXPORT ssize_t __read_chk(int fd, void *buffer, size_t bytes, size_t room)
 	struct description *description = managed(fd);
 
 	if (!description || bytes > room)
-		return real()->__read_chk(fd, buffer, bytes, room);
+		return REAL(__read_chk)(fd, buffer, bytes, room);
 	return one(description, fd, buffer, bytes, false, 0, call_read);
 }
 
@@ -117,7 +117,7 @@ EXPORT ssize_t __pread_chk(int fd, void *buffer, size_t bytes, off_t offset, siz
 	struct description *description = managed(fd);
 
 	if (!description || offset < 0 || bytes > room)
-		return real()->__pread_chk(fd, buffer, bytes, offset, room);
+		return REAL(__pread_chk)(fd, buffer, bytes, offset, room);
 	return one(description, fd, buffer, bytes, true, offset, call_pread);
 }
 
@@ -127,8 +127,8 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
 	struct description *description = managed(fd);
 
-	if (!description || iov_is_odd(fd, iov, count, real()->preadv2))
-		return real()->readv(fd, iov, count);
+	if (!description || iov_is_odd(fd, iov, count, REAL(preadv2)))
+		return REAL(readv)(fd, iov, count);
 	return many(description, fd, iov, count, false, 0, 0, call_readv);
 }
 
@@ -136,8 +136,8 @@ EXPORT ssize_t preadv(int fd, const struct iovec *iov, int count, off_t offset)
 {
 	struct description *description = managed(fd);
 
-	if (!description || offset < 0 || iov_is_odd(fd, iov, count, real()->preadv2))
-		return real()->preadv(fd, iov, count, offset);
+	if (!description || offset < 0 || iov_is_odd(fd, iov, count, REAL(preadv2)))
+		return REAL(preadv)(fd, iov, count, offset);
 	return many(description, fd, iov, count, true, offset, 0, call_preadv);
 }
 
@@ -147,8 +147,8 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset,
 {
 	struct description *description = managed(fd);
 
-	if (!description || offset < -1 || iov_is_odd(fd, iov, count, real()->preadv2))
-		return real()->preadv2(fd, iov, count, offset, flags);
+	if (!description || offset < -1 || iov_is_odd(fd, iov, count, REAL(preadv2)))
+		return REAL(preadv2)(fd, iov, count, offset, flags);
 	return many(description, fd, iov, count, offset != -1, offset, flags, call_preadv2);
 }
 

@@ -7,34 +7,37 @@
 #include <dlfcn.h>
 #include <string.h>
 
+/* Those that are called without a look whether they are known yet: they look themselves up. */
+#define FIRST(name) ((__typeof__(name) *)real_find(&real_calls.name, #name))
+
 static ssize_t first_read(int fd, void *buffer, size_t bytes)
 {
-	return real()->read(fd, buffer, bytes);
+	return FIRST(read)(fd, buffer, bytes);
 }
 
 static ssize_t first_pread(int fd, void *buffer, size_t bytes, off_t offset)
 {
-	return real()->pread(fd, buffer, bytes, offset);
+	return FIRST(pread)(fd, buffer, bytes, offset);
 }
 
 static ssize_t first_write(int fd, const void *buffer, size_t bytes)
 {
-	return real()->write(fd, buffer, bytes);
+	return FIRST(write)(fd, buffer, bytes);
 }
 
 static ssize_t first_pwrite(int fd, const void *buffer, size_t bytes, off_t offset)
 {
-	return real()->pwrite(fd, buffer, bytes, offset);
+	return FIRST(pwrite)(fd, buffer, bytes, offset);
 }
 
 static off_t first_lseek(int fd, off_t offset, int whence)
 {
-	return real()->lseek(fd, offset, whence);
+	return FIRST(lseek)(fd, offset, whence);
 }
 
 static int first_fstat(int fd, struct stat *st)
 {
-	return real()->fstat(fd, st);
+	return FIRST(fstat)(fd, st);
 }
 
 struct real real_calls = {
@@ -45,8 +48,11 @@ struct real real_calls = {
 	.lseek = first_lseek,
 	.fstat = first_fstat,
 };
-bool real_resolved;
 struct sys sys;
+static bool started;
+
+/* The pointers are of many types. */
+typedef void *__attribute__((may_alias)) any_function;
 
 /* glibc before 2.33 has stat and its kin in the shape of __xstat alone. */
 #define STAT_VERSION 1
@@ -73,68 +79,67 @@ void *real_of_library(const char *name)
 
 static int fstat_by_version(int fd, struct stat *st)
 {
-	return real_calls.__fxstat(STAT_VERSION, fd, st);
+	return REAL(__fxstat)(STAT_VERSION, fd, st);
 }
 
 static int fstatat_by_version(int dirfd, const char *path, struct stat *st, int flags)
 {
-	return real_calls.__fxstatat(STAT_VERSION, dirfd, path, st, flags);
+	return REAL(__fxstatat)(STAT_VERSION, dirfd, path, st, flags);
 }
 
-/* A table of pointers would be relocated at each start. */
-#define X(name) #name "\0"
-static const char real_names[] = REAL_CALLS(X);
+static void find_all(void)
+{
+#define X(name) FIRST(name);
+	REAL_CALLS(X)
 #undef X
-
-#define REAL_COUNT (sizeof(struct real) / sizeof(void *))
-
-static const char *real_name(size_t index)
-{
-	const char *name = real_names;
-
-	for (; index > 0; index--)
-		name += strlen(name) + 1;
-	return name;
 }
 
-/*
- * All at once, at the start: a look-up later on can wait behind another thread's dlopen, and isn't
- * allowed in a signal handler.
- */
-void real_resolve(void)
+void real_start(void)
 {
-	void *symbols[REAL_COUNT];
-
-	loaded_next_symbols(real_names, REAL_COUNT, symbols);
-	for (size_t i = 0; i < REAL_COUNT; i++) {
-		if (!symbols[i])
-			symbols[i] = dlsym(RTLD_NEXT, real_name(i));
-	}
-	/* POSIX promises the conversion of such a pointer to a function's (dlsym(3), NOTES). */
-	memcpy(&real_calls, symbols, sizeof(real_calls));
+	started = true;
+	/* dlsym waits behind another thread's dlopen, and isn't allowed in a signal handler. */
+	if (!loaded_start())
+		find_all();
 	sys = (struct sys){
-		.close = real_calls.close,
-		.fcntl = real_calls.fcntl,
-		.ioctl = real_calls.ioctl,
-		.fstat = real_calls.fstat ? real_calls.fstat : fstat_by_version,
-		.fstatat = real_calls.fstatat ? real_calls.fstatat : fstatat_by_version,
-		.lseek = real_calls.lseek,
-		.pread = real_calls.pread,
-		.write = real_calls.write,
-		.pwritev = real_calls.pwritev,
-		.ftruncate = real_calls.ftruncate,
-		.fallocate = real_calls.fallocate,
-		.futimens = real_calls.futimens,
-		.fchmod = real_calls.fchmod,
-		.openat = real_calls.openat,
-		.fdatasync = real_calls.fdatasync,
-		.getxattr = real_calls.getxattr,
-		.fgetxattr = real_calls.fgetxattr,
-		.fsetxattr = real_calls.fsetxattr,
-		.fremovexattr = real_calls.fremovexattr,
-		.clone = real_calls.clone,
-		.sendmsg = real_calls.sendmsg,
-		.syscall = real_calls.syscall,
+		.close = REAL(close),
+		.fcntl = REAL(fcntl),
+		.ioctl = REAL(ioctl),
+		.fstat = FIRST(fstat),
+		.fstatat = REAL(fstatat),
+		.lseek = FIRST(lseek),
+		.pread = FIRST(pread),
+		.write = FIRST(write),
+		.pwritev = REAL(pwritev),
+		.ftruncate = REAL(ftruncate),
+		.fallocate = REAL(fallocate),
+		.futimens = REAL(futimens),
+		.fchmod = REAL(fchmod),
+		.openat = REAL(openat),
+		.fdatasync = REAL(fdatasync),
+		.getxattr = REAL(getxattr),
+		.fgetxattr = REAL(fgetxattr),
+		.fsetxattr = REAL(fsetxattr),
+		.fremovexattr = REAL(fremovexattr),
+		.clone = REAL(clone),
+		.sendmsg = REAL(sendmsg),
+		.syscall = REAL(syscall),
 	};
-	real_resolved = true;
+	if (!sys.fstat)
+		sys.fstat = fstat_by_version;
+	if (!sys.fstatat)
+		sys.fstatat = fstatat_by_version;
+}
+
+void *real_find(void *call, const char *name)
+{
+	any_function found;
+
+	if (!started)
+		real_start();
+	found = loaded_next_symbol(name);
+	/* POSIX promises the conversion of such a pointer to a function's (dlsym(3), NOTES). */
+	if (!found)
+		found = dlsym(RTLD_NEXT, name);
+	__atomic_store_n((any_function *)call, found, __ATOMIC_RELAXED);
+	return found;
 }

@@ -112,21 +112,28 @@ struct real {
 
 #pragma GCC visibility push(hidden)
 extern struct real real_calls;
-extern bool real_resolved;
 #pragma GCC visibility pop
 
-void real_resolve(void);
+/* Finds what our own code needs. What the program calls is found at its first call. */
+void real_start(void);
 
 /*
- * Calls may come before our constructor has run: another library's constructor writes a log. They
- * find the tables empty and are passed on. read, pread, write, pwrite, lseek and fstat see to that
- * themselves: real_calls.read and so on may be called as they are.
+ * Puts the symbol's next definition into *call, one of real_calls, and returns it. Async-signal-safe
+ * where it stands before libc's end, as all of them do since glibc 2.34. Calls may come before our
+ * constructor has run: another library's constructor writes a log.
  */
-static inline struct real *real(void)
-{
-	if (__builtin_expect(!real_resolved, 0))
-		real_resolve();
-	return &real_calls;
-}
+void *real_find(void *call, const char *name);
+
+/*
+ * read, pread, write, pwrite, lseek and fstat look themselves up: real_calls.read and so on may be
+ * called as they are.
+ */
+#define REAL(name) \
+	({ \
+		__typeof__(name) *next_ = __atomic_load_n(&real_calls.name, __ATOMIC_RELAXED); \
+		if (__builtin_expect(!next_, 0)) \
+			next_ = (__typeof__(name) *)real_find(&real_calls.name, #name); \
+		next_; \
+	})
 
 #endif

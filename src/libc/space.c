@@ -6,13 +6,13 @@
 
 static int call_fallocate(int fd, int mode, off_t offset, off_t bytes)
 {
-	return real()->fallocate(fd, mode, offset, bytes);
+	return REAL(fallocate)(fd, mode, offset, bytes);
 }
 
 /* Returns its error instead of setting errno (posix_fallocate(3)). */
 static int call_posix_fallocate(int fd, int mode, off_t offset, off_t bytes)
 {
-	int error = real()->posix_fallocate(fd, offset, bytes);
+	int error = REAL(posix_fallocate)(fd, offset, bytes);
 
 	(void)mode;
 	if (!error)
@@ -26,7 +26,7 @@ EXPORT int fallocate(int fd, int mode, off_t offset, off_t bytes)
 	struct description *description = managed(fd);
 
 	if (!description)
-		return WITH_SPACE(int, real()->fallocate(fd, mode, offset, bytes), reclaim_for(fd));
+		return WITH_SPACE(int, REAL(fallocate)(fd, mode, offset, bytes), reclaim_for(fd));
 	return WITH_SPACE(int,
 			  files_fallocate(description, fd, mode, offset, bytes, call_fallocate),
 			  reclaim_for(fd));

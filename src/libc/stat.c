@@ -65,47 +65,47 @@ static int answer(struct query *query)
 
 static int call_stat(struct query *q)
 {
-	return real()->stat(q->path, q->st);
+	return REAL(stat)(q->path, q->st);
 }
 
 static int call_lstat(struct query *q)
 {
-	return real()->lstat(q->path, q->st);
+	return REAL(lstat)(q->path, q->st);
 }
 
 static int call_fstat(struct query *q)
 {
-	return real()->fstat(q->dirfd, q->st);
+	return REAL(fstat)(q->dirfd, q->st);
 }
 
 static int call_fstatat(struct query *q)
 {
-	return real()->fstatat(q->dirfd, q->path, q->st, q->flags);
+	return REAL(fstatat)(q->dirfd, q->path, q->st, q->flags);
 }
 
 static int call_statx(struct query *q)
 {
-	return real()->statx(q->dirfd, q->path, q->flags, q->mask, q->stx);
+	return REAL(statx)(q->dirfd, q->path, q->flags, q->mask, q->stx);
 }
 
 static int call_xstat(struct query *q)
 {
-	return real()->__xstat(q->version, q->path, q->st);
+	return REAL(__xstat)(q->version, q->path, q->st);
 }
 
 static int call_lxstat(struct query *q)
 {
-	return real()->__lxstat(q->version, q->path, q->st);
+	return REAL(__lxstat)(q->version, q->path, q->st);
 }
 
 static int call_fxstat(struct query *q)
 {
-	return real()->__fxstat(q->version, q->dirfd, q->st);
+	return REAL(__fxstat)(q->version, q->dirfd, q->st);
 }
 
 static int call_fxstatat(struct query *q)
 {
-	return real()->__fxstatat(q->version, q->dirfd, q->path, q->st, q->flags);
+	return REAL(__fxstatat)(q->version, q->dirfd, q->path, q->st, q->flags);
 }
 
 EXPORT int stat(const char *path, struct stat *st)
@@ -132,7 +132,7 @@ __attribute__((noinline)) static int fstat_managed(int fd, struct stat *st,
 	int result;
 
 	if (thread_state.vforked)
-		return real()->fstat(fd, st);
+		return real_calls.fstat(fd, st);
 	glance_at(&glance, description);
 	asked.fd = fd;
 	asked.buffer = st;

@@ -52,7 +52,7 @@ static FILE *open_stream(FILE *(*call)(const char *, const char *), const char *
 			    ? files_revive_begin(fileno(stream), flags, path) : -1;
 
 	if (again >= 0) {
-		real()->fclose(stream);
+		REAL(fclose)(stream);
 		files_revive_end(again, path);
 		stream = call(path, mode);
 	}
@@ -61,12 +61,12 @@ static FILE *open_stream(FILE *(*call)(const char *, const char *), const char *
 
 EXPORT FILE *fopen(const char *path, const char *mode)
 {
-	return open_stream(real()->fopen, path, mode);
+	return open_stream(REAL(fopen), path, mode);
 }
 
 EXPORT FILE *fopen64(const char *path, const char *mode)
 {
-	return open_stream(real()->fopen64, path, mode);
+	return open_stream(REAL(fopen64), path, mode);
 }
 
 /* What the stream holds goes out first, so that what is closed is complete. */
@@ -94,7 +94,7 @@ EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
 {
 	closing(stream);
 	revive(path);
-	stream = real()->freopen(path, mode, stream);
+	stream = REAL(freopen)(path, mode, stream);
 	return path ? note(stream, mode, path) : stream;
 }
 
@@ -102,15 +102,15 @@ EXPORT FILE *freopen64(const char *path, const char *mode, FILE *stream)
 {
 	closing(stream);
 	revive(path);
-	stream = real()->freopen64(path, mode, stream);
+	stream = REAL(freopen64)(path, mode, stream);
 	return path ? note(stream, mode, path) : stream;
 }
 
 EXPORT FILE *fdopen(int fd, const char *mode)
 {
 	if (!managed(fd))
-		return real()->fdopen(fd, mode);
-	return PLAIN(FILE *, real()->fdopen(fd, mode), fd, KEEP_STREAM);
+		return REAL(fdopen)(fd, mode);
+	return PLAIN(FILE *, REAL(fdopen)(fd, mode), fd, KEEP_STREAM);
 }
 
 EXPORT int fclose(FILE *stream)
@@ -118,7 +118,7 @@ EXPORT int fclose(FILE *stream)
 	/* The real one has nothing left to fail with. */
 	int flushed = closing(stream);
 	int saved_errno = errno;
-	int closed = real()->fclose(stream);
+	int closed = REAL(fclose)(stream);
 
 	if (flushed != 0)
 		errno = saved_errno;
@@ -139,51 +139,51 @@ static void count(FILE *stream, size_t bytes)
 EXPORT size_t fwrite(const void *buffer, size_t size, size_t items, FILE *stream)
 {
 	count(stream, size * items);
-	return real()->fwrite(buffer, size, items, stream);
+	return REAL(fwrite)(buffer, size, items, stream);
 }
 
 EXPORT size_t fwrite_unlocked(const void *buffer, size_t size, size_t items, FILE *stream)
 {
 	count(stream, size * items);
-	return real()->fwrite_unlocked(buffer, size, items, stream);
+	return REAL(fwrite_unlocked)(buffer, size, items, stream);
 }
 
 EXPORT int fputs(const char *text, FILE *stream)
 {
 	if (descriptions_exist())
 		count(stream, __builtin_strlen(text));
-	return real()->fputs(text, stream);
+	return REAL(fputs)(text, stream);
 }
 
 EXPORT int fputs_unlocked(const char *text, FILE *stream)
 {
 	if (descriptions_exist())
 		count(stream, __builtin_strlen(text));
-	return real()->fputs_unlocked(text, stream);
+	return REAL(fputs_unlocked)(text, stream);
 }
 
 EXPORT int fputc(int c, FILE *stream)
 {
 	count(stream, 1);
-	return real()->fputc(c, stream);
+	return REAL(fputc)(c, stream);
 }
 
 EXPORT int putc(int c, FILE *stream)
 {
 	count(stream, 1);
-	return real()->putc(c, stream);
+	return REAL(putc)(c, stream);
 }
 
 EXPORT int fputc_unlocked(int c, FILE *stream)
 {
 	count(stream, 1);
-	return real()->fputc_unlocked(c, stream);
+	return REAL(fputc_unlocked)(c, stream);
 }
 
 EXPORT int putc_unlocked(int c, FILE *stream)
 {
 	count(stream, 1);
-	return real()->putc_unlocked(c, stream);
+	return REAL(putc_unlocked)(c, stream);
 }
 
 /* Counted afterwards: the length isn't known before. */
@@ -196,12 +196,12 @@ static int printed(FILE *stream, int length)
 
 EXPORT int vfprintf(FILE *stream, const char *format, va_list arguments)
 {
-	return printed(stream, real()->vfprintf(stream, format, arguments));
+	return printed(stream, REAL(vfprintf)(stream, format, arguments));
 }
 
 EXPORT int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list arguments)
 {
-	return printed(stream, real()->__vfprintf_chk(stream, flag, format, arguments));
+	return printed(stream, REAL(__vfprintf_chk)(stream, flag, format, arguments));
 }
 
 EXPORT int fprintf(FILE *stream, const char *format, ...)

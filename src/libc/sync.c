@@ -4,18 +4,18 @@
 
 EXPORT int fsync(int fd)
 {
-	return managed(fd) ? files_sync(fd, real()->fsync) : real()->fsync(fd);
+	return managed(fd) ? files_sync(fd, REAL(fsync)) : REAL(fsync)(fd);
 }
 
 EXPORT int fdatasync(int fd)
 {
-	return managed(fd) ? files_sync(fd, real()->fdatasync) : real()->fdatasync(fd);
+	return managed(fd) ? files_sync(fd, REAL(fdatasync)) : REAL(fdatasync)(fd);
 }
 
 static int sync_them_all(int fd)
 {
 	(void)fd;
-	real()->sync();
+	REAL(sync)();
 	return 0;
 }
 
@@ -29,10 +29,10 @@ EXPORT void sync(void)
 	if (some_are_ours())
 		files_sync_all(-1, sync_them_all);
 	else
-		real()->sync();
+		REAL(sync)();
 }
 
 EXPORT int syncfs(int fd)
 {
-	return some_are_ours() ? files_sync_all(fd, real()->syncfs) : real()->syncfs(fd);
+	return some_are_ours() ? files_sync_all(fd, REAL(syncfs)) : REAL(syncfs)(fd);
 }

@@ -47,7 +47,7 @@ static bool is_fork(long number, const long *a)
 
 static long pass_on(long number, const long *a)
 {
-	return real()->syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 /* Reads, writes and their kin on a managed descriptor. False: none of these. */

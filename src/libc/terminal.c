@@ -40,7 +40,7 @@ EXPORT pid_t forkpty(int *terminal, char *name, const struct termios *settings,
 
 EXPORT int daemon(int stay, int keep_streams)
 {
-	int result = real()->daemon(stay, keep_streams);
+	int result = REAL(daemon)(stay, keep_streams);
 
 	if (result == 0 && !keep_streams)
 		forget_standard_streams();

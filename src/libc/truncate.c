@@ -12,12 +12,12 @@ EXPORT int ftruncate(int fd, off_t length)
 	int result, saved_errno;
 
 	if (!managed(fd))
-		return real()->ftruncate(fd, length);
+		return REAL(ftruncate)(fd, length);
 	plain_begin(&plain, fd, 0);
 	/* Where the file grows, what is added must be a hole. */
 	plain_give_back(&plain);
 	size_before = plain_size(&plain);
-	result = real()->ftruncate(fd, length);
+	result = REAL(ftruncate)(fd, length);
 	saved_errno = errno;
 	if (result == 0)
 		plain_truncated(&plain, size_before, length);
@@ -35,12 +35,12 @@ EXPORT int truncate(const char *path, off_t length)
 	int result, saved_errno;
 
 	if (thread_state.vforked)
-		return real()->truncate(path, length);
+		return REAL(truncate)(path, length);
 	plain_begin_path(&plain, AT_FDCWD, path, 0);
 	plain_give_back(&plain);
 	size_before = plain_size(&plain);
 	do
-		result = real()->truncate(path, length);
+		result = REAL(truncate)(path, length);
 	while (result < 0 && files_had_to_wait(AT_FDCWD, path));
 	saved_errno = errno;
 	if (result == 0)

@@ -31,28 +31,28 @@ static bool begin_walk(void)
 
 EXPORT int ftw(const char *path, __ftw_func_t visit, int descriptors)
 {
-	return WALKING(real()->ftw(path, visit, descriptors));
+	return WALKING(REAL(ftw)(path, visit, descriptors));
 }
 
 EXPORT int nftw(const char *path, __nftw_func_t visit, int descriptors, int flags)
 {
-	return WALKING(real()->nftw(path, visit, descriptors, flags));
+	return WALKING(REAL(nftw)(path, visit, descriptors, flags));
 }
 
 EXPORT FTS *fts_open(char *const *paths, int options,
 		     int (*compare)(const FTSENT **, const FTSENT **))
 {
-	return WALKING(real()->fts_open(paths, options, compare));
+	return WALKING(REAL(fts_open)(paths, options, compare));
 }
 
 EXPORT FTSENT *fts_read(FTS *walk)
 {
-	return WALKING(real()->fts_read(walk));
+	return WALKING(REAL(fts_read)(walk));
 }
 
 EXPORT FTSENT *fts_children(FTS *walk, int options)
 {
-	return WALKING(real()->fts_children(walk, options));
+	return WALKING(REAL(fts_children)(walk, options));
 }
 
 _Static_assert(sizeof(FTSENT) == sizeof(FTSENT64), "one function for both names");

@@ -12,27 +12,27 @@
 
 static ssize_t call_write(const struct transfer *t)
 {
-	return real()->write(t->fd, t->iov->iov_base, t->iov->iov_len);
+	return REAL(write)(t->fd, t->iov->iov_base, t->iov->iov_len);
 }
 
 static ssize_t call_pwrite(const struct transfer *t)
 {
-	return real()->pwrite(t->fd, t->iov->iov_base, t->iov->iov_len, t->offset);
+	return REAL(pwrite)(t->fd, t->iov->iov_base, t->iov->iov_len, t->offset);
 }
 
 static ssize_t call_writev(const struct transfer *t)
 {
-	return real()->writev(t->fd, t->iov, t->count);
+	return REAL(writev)(t->fd, t->iov, t->count);
 }
 
 static ssize_t call_pwritev(const struct transfer *t)
 {
-	return real()->pwritev(t->fd, t->iov, t->count, t->offset);
+	return REAL(pwritev)(t->fd, t->iov, t->count, t->offset);
 }
 
 static ssize_t call_pwritev2(const struct transfer *t)
 {
-	return real()->pwritev2(t->fd, t->iov, t->count, t->at_offset ? t->offset : -1,
+	return REAL(pwritev2)(t->fd, t->iov, t->count, t->at_offset ? t->offset : -1,
 				t->to_end ? t->flags | RWF_APPEND : t->flags);
 }
 
@@ -110,7 +110,7 @@ __attribute__((noinline)) static ssize_t write_managed(struct description *descr
 						       const void *buffer, size_t bytes)
 {
 	if (thread_state.vforked)
-		return real()->write(fd, buffer, bytes);
+		return REAL(write)(fd, buffer, bytes);
 	return one(description, fd, buffer, bytes, false, 0, call_write);
 }
 
@@ -199,20 +199,20 @@ EXPORT ssize_t writev(int fd, const struct iovec *iov, int count)
 {
 	struct description *description = managed(fd);
 
-	if (description && !iov_is_odd(fd, iov, count, real()->pwritev2))
+	if (description && !iov_is_odd(fd, iov, count, REAL(pwritev2)))
 		return many(description, fd, iov, count, false, 0, 0, call_writev);
 	return unmanaged_many(fd, iov, count, false, 0, 0, call_writev,
-			      real()->writev(fd, iov, count));
+			      REAL(writev)(fd, iov, count));
 }
 
 EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 {
 	struct description *description = managed(fd);
 
-	if (description && offset >= 0 && !iov_is_odd(fd, iov, count, real()->pwritev2))
+	if (description && offset >= 0 && !iov_is_odd(fd, iov, count, REAL(pwritev2)))
 		return many(description, fd, iov, count, true, offset, 0, call_pwritev);
 	return unmanaged_many(fd, iov, count, true, offset, 0, call_pwritev,
-			      real()->pwritev(fd, iov, count, offset));
+			      REAL(pwritev)(fd, iov, count, offset));
 }
 
 ALIAS(pwritev64, pwritev);
@@ -221,10 +221,10 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset
 {
 	struct description *description = managed(fd);
 
-	if (description && offset >= -1 && !iov_is_odd(fd, iov, count, real()->pwritev2))
+	if (description && offset >= -1 && !iov_is_odd(fd, iov, count, REAL(pwritev2)))
 		return many(description, fd, iov, count, offset != -1, offset, flags, call_pwritev2);
 	return unmanaged_many(fd, iov, count, offset != -1, offset, flags, call_pwritev2,
-			      real()->pwritev2(fd, iov, count, offset, flags));
+			      REAL(pwritev2)(fd, iov, count, offset, flags));
 }
 
 ALIAS(pwritev64v2, pwritev2);
@@ -233,9 +233,9 @@ ALIAS(pwritev64v2, pwritev2);
 EXPORT void backtrace_symbols_fd(void *const *addresses, int count, int fd)
 {
 	if (managed(fd))
-		PLAIN(int, (real()->backtrace_symbols_fd(addresses, count, fd), 0), fd, 0);
+		PLAIN(int, (REAL(backtrace_symbols_fd)(addresses, count, fd), 0), fd, 0);
 	else
-		real()->backtrace_symbols_fd(addresses, count, fd);
+		REAL(backtrace_symbols_fd)(addresses, count, fd);
 }
 
 ALIAS(__backtrace_symbols_fd, backtrace_symbols_fd);
@@ -265,7 +265,7 @@ static int format_and_write(int fd, const char *format, va_list arguments)
 EXPORT int vdprintf(int fd, const char *format, va_list arguments)
 {
 	if (!managed(fd))
-		return real()->vdprintf(fd, format, arguments);
+		return REAL(vdprintf)(fd, format, arguments);
 	return format_and_write(fd, format, arguments);
 }
 
@@ -284,7 +284,7 @@ EXPORT int dprintf(int fd, const char *format, ...)
 EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments)
 {
 	if (!managed(fd))
-		return real()->__vdprintf_chk(fd, flag, format, arguments);
+		return REAL(__vdprintf_chk)(fd, flag, format, arguments);
 	return format_and_write(fd, format, arguments);
 }
 

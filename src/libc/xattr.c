@@ -22,30 +22,30 @@
 
 EXPORT ssize_t fgetxattr(int fd, const char *name, void *value, size_t size)
 {
-	return BY_FD(real()->fgetxattr(fd, name, value, size), fd);
+	return BY_FD(REAL(fgetxattr)(fd, name, value, size), fd);
 }
 
 EXPORT ssize_t flistxattr(int fd, char *list, size_t size)
 {
-	return BY_FD(real()->flistxattr(fd, list, size), fd);
+	return BY_FD(REAL(flistxattr)(fd, list, size), fd);
 }
 
 EXPORT ssize_t getxattr(const char *path, const char *name, void *value, size_t size)
 {
-	return BY_PATH(real()->getxattr(path, name, value, size), path, 0);
+	return BY_PATH(REAL(getxattr)(path, name, value, size), path, 0);
 }
 
 EXPORT ssize_t lgetxattr(const char *path, const char *name, void *value, size_t size)
 {
-	return BY_PATH(real()->lgetxattr(path, name, value, size), path, AT_SYMLINK_NOFOLLOW);
+	return BY_PATH(REAL(lgetxattr)(path, name, value, size), path, AT_SYMLINK_NOFOLLOW);
 }
 
 EXPORT ssize_t listxattr(const char *path, char *list, size_t size)
 {
-	return BY_PATH(real()->listxattr(path, list, size), path, 0);
+	return BY_PATH(REAL(listxattr)(path, list, size), path, 0);
 }
 
 EXPORT ssize_t llistxattr(const char *path, char *list, size_t size)
 {
-	return BY_PATH(real()->llistxattr(path, list, size), path, AT_SYMLINK_NOFOLLOW);
+	return BY_PATH(REAL(llistxattr)(path, list, size), path, AT_SYMLINK_NOFOLLOW);
 }

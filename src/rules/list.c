@@ -1,76 +1,79 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/list.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-int rules_add_origin(struct rules *rules, const char *name)
+static char *add_text(struct rules *rules, const char *text)
 {
-	size_t size = strlen(name) + 1;
-	struct origin *origin = malloc(sizeof(*origin) + size);
+	size_t size = strlen(text) + 1;
+	char *copy = memcpy(rules->text, text, size);
 
-	if (!origin)
-		return -ENOMEM;
-	memcpy(origin->name, name, size);
-	origin->next = rules->origins;
-	rules->origins = origin;
-	return 0;
+	rules->text += size;
+	return copy;
+}
+
+struct rules *rules_begin(struct rules *before, size_t most, size_t text_length, const char *origin)
+{
+	size_t fixed = sizeof(struct rules) + most * sizeof(struct rule);
+	/* Each pattern gets a NUL. */
+	size_t size = fixed + text_length + most + strlen(origin) + 1;
+	struct rules *rules = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				   -1, 0);
+
+	if (rules == MAP_FAILED)
+		return NULL;
+	rules->before = before;
+	rules->size = size;
+	rules->text = (char *)rules + fixed;
+	rules->origin = add_text(rules, origin);
+	return rules;
 }
 
 struct rule *rules_add(struct rules *rules, const char *pattern, unsigned int line)
 {
-	struct rule *rule;
+	struct rule *rule = &rules->list[rules->count++];
 
-	if (rules->count == rules->capacity) {
-		size_t capacity = rules->capacity ? rules->capacity * 2 : 8;
-		struct rule *list = reallocarray(rules->list, capacity, sizeof(*list));
-
-		if (!list)
-			return NULL;
-		rules->list = list;
-		rules->capacity = capacity;
-	}
-	rule = &rules->list[rules->count];
 	*rule = (struct rule){
-		.pattern = strdup(pattern),
+		.pattern = add_text(rules, pattern),
 		.options = RULE_OPTIONS_DEFAULT,
-		.origin = rules->origins->name,
+		.origin = rules->origin,
 		.line = line,
 	};
-	if (!rule->pattern)
-		return NULL;
-	rules->count++;
 	return rule;
 }
 
-void rules_cut(struct rules *rules, size_t count)
+void rules_end(struct rules *rules)
 {
-	while (rules->count > count)
-		free(rules->list[--rules->count].pattern);
+	munmap(rules, rules->size);
 }
 
 void rules_free(struct rules *rules)
 {
-	if (!rules)
-		return;
-	rules_cut(rules, 0);
-	free(rules->list);
-	while (rules->origins) {
-		struct origin *origin = rules->origins;
+	while (rules) {
+		struct rules *before = rules->before;
 
-		rules->origins = origin->next;
-		free(origin);
+		rules_end(rules);
+		rules = before;
 	}
-	free(rules);
 }
 
 size_t rules_count(const struct rules *rules)
 {
-	return rules ? rules->count : 0;
+	size_t count = 0;
+
+	for (; rules; rules = rules->before)
+		count += rules->count;
+	return count;
 }
 
 const struct rule *rules_get(const struct rules *rules, size_t index)
 {
-	return index < rules_count(rules) ? &rules->list[index] : NULL;
+	for (; rules; rules = rules->before) {
+		size_t before = rules_count(rules->before);
+
+		if (index >= before)
+			return index - before < rules->count ? &rules->list[index - before] : NULL;
+	}
+	return NULL;
 }

@@ -5,27 +5,28 @@
 
 #include "rules/rules.h"
 
-/* Rules point to the name of the text that they come from. */
-struct origin {
-	struct origin *next;
-	char name[];
-};
-
+/*
+ * The rules of one text. All that belongs to them lies in one mapping: a program that has no use
+ * for malloc isn't made to start it up.
+ */
 struct rules {
-	struct rule *list;
+	struct rules *before;		/* those of the texts before it; NULL: none */
+	size_t size;			/* of the mapping */
 	size_t count;
-	size_t capacity;
-	struct origin *origins;
+	const char *origin;		/* the text's name */
+	char *text;			/* room for the patterns to come */
+	struct rule list[];
 };
 
-/* 0 or -ENOMEM. */
-int rules_add_origin(struct rules *rules, const char *name);
+/* Of a text with so many rules at most. NULL: no memory. */
+struct rules *rules_begin(struct rules *before, size_t most, size_t text_length,
+			  const char *origin);
 
-/* Appends a rule with the default options and the latest origin; NULL: no memory. */
+/* Appends a rule with the default options. There has to be room. */
 struct rule *rules_add(struct rules *rules, const char *pattern, unsigned int line);
 
-/* Forgets all rules but the first count. */
-void rules_cut(struct rules *rules, size_t count);
+/* Frees the rules of this text alone. */
+void rules_end(struct rules *rules);
 
 /* Is the word an option and a value, so hardly meant as a pattern? */
 bool rule_option_begins(const char *word);

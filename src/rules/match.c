@@ -20,7 +20,10 @@ static bool last_matches(const struct rule *rule, const char *last, size_t lengt
 	       glob_matches(rule->last, last);
 }
 
-/* Tries rules from index count - 1 down. Apart from rules_match: it alone needs the large buffer. */
+/*
+ * Tries this text's first count rules, the last one first, then those of the texts before it. Apart
+ * from rules_match: it alone needs the large buffer.
+ */
 __attribute__((noinline))
 static const struct rule *match_resolved(const struct rules *rules, size_t count, const char *last,
 					 size_t length,
@@ -30,13 +33,15 @@ static const struct rule *match_resolved(const struct rules *rules, size_t count
 	char path[PATH_MAX];
 	bool resolved = resolve && resolve(context, path, sizeof(path)) == 0;
 
-	while (count--) {
-		const struct rule *rule = &rules->list[count];
+	for (; rules; rules = rules->before, count = rules ? rules->count : 0) {
+		while (count--) {
+			const struct rule *rule = &rules->list[count];
 
-		if (!last_matches(rule, last, length))
-			continue;
-		if (!rule->has_slash || (resolved && glob_matches(rule->pattern, path)))
-			return rule;
+			if (!last_matches(rule, last, length))
+				continue;
+			if (!rule->has_slash || (resolved && glob_matches(rule->pattern, path)))
+				return rule;
+		}
 	}
 	return NULL;
 }
@@ -51,14 +56,16 @@ const struct rule *rules_match(const struct rules *rules, const char *opened_nam
 	/* A name that ends in a slash is a directory's. */
 	if (!length)
 		return NULL;
-	for (size_t count = rules_count(rules); count > 0; count--) {
-		const struct rule *rule = &rules->list[count - 1];
+	for (; rules; rules = rules->before) {
+		for (size_t count = rules->count; count > 0; count--) {
+			const struct rule *rule = &rules->list[count - 1];
 
-		if (!last_matches(rule, last, length))
-			continue;
-		if (rule->has_slash)
-			return match_resolved(rules, count, last, length, resolve, context);
-		return rule;
+			if (!last_matches(rule, last, length))
+				continue;
+			if (rule->has_slash)
+				return match_resolved(rules, count, last, length, resolve, context);
+			return rule;
+		}
 	}
 	return NULL;
 }

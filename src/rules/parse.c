@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* No path that the kernel takes is longer, and a pattern twice that length says so little more. */
@@ -178,10 +177,6 @@ static int parse_rule(struct parser *parser, struct rules *rules)
 	if (result)
 		return result;
 	rule = rules_add(rules, parser->word, parser->line);
-	if (!rule) {
-		rules_error_set(parser->error, "out of memory");
-		return -ENOMEM;
-	}
 	rule->has_slash = glob_has_slash(rule->pattern);
 	rule->last = rule->has_slash ? glob_last(rule->pattern) : rule->pattern;
 	rule->tail = plain_tail(rule->last);
@@ -232,40 +227,45 @@ static unsigned int line_of(const char *text, const char *at)
 	return line;
 }
 
+/* Each but the last ends in one of these. */
+static size_t most_rules(const char *text, size_t length)
+{
+	size_t most = 1;
+
+	for (size_t i = 0; i < length; i++)
+		most += text[i] == '\n' || text[i] == ';';
+	return most;
+}
+
 int rules_parse(struct rules **rules, const char *text, size_t length, const char *origin,
 		struct rules_error *error)
 {
-	struct rules *list = *rules ? *rules : calloc(1, sizeof(*list));
-	size_t count = rules_count(*rules);
+	struct rules *added = rules_begin(*rules, most_rules(text, length), length, origin);
 	const char *nul = memchr(text, '\0', length);
 	struct parser parser;
 	int result;
 
+	if (!added) {
+		rules_error_set(error, "%.200s: out of memory", origin);
+		return -ENOMEM;
+	}
 	/* Not the word, which is long. */
 	parser.at = text;
 	parser.end = text + length;
 	parser.line = 1;
 	parser.error = error;
-	if (!list || rules_add_origin(list, origin)) {
-		if (!*rules)
-			free(list);
-		rules_error_set(error, "%.200s: out of memory", origin);
-		return -ENOMEM;
-	}
 	if (nul) {
 		parser.line = line_of(text, nul);
 		result = rules_error_set(error, "has a NUL byte; is this a file of rules?");
 	} else {
-		result = parse_all(&parser, list);
+		result = parse_all(&parser, added);
 	}
-	if (result) {
+	if (result)
 		rules_error_locate(error, origin, parser.line);
-		rules_cut(list, count);
-	}
-	if (!*rules && !list->count)
-		rules_free(list);
+	if (result || added->count == 0)
+		rules_end(added);
 	else
-		*rules = list;
+		*rules = added;
 	return result;
 }
 

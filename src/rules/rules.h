@@ -66,8 +66,8 @@ struct rules_error {
 
 /*
  * Appends the rules in text to *rules, which is created when it is NULL. On error *rules is as it
- * was. Pointers from rules_get and rules_match are valid until the next rules_parse or rules_free.
- * Text without any rule is fine and may leave *rules NULL.
+ * was. Pointers from rules_get and rules_match are valid until rules_free. Calls no malloc. Text
+ * without any rule is fine and may leave *rules NULL.
  */
 int rules_parse(struct rules **rules, const char *text, size_t length, const char *origin,
 		struct rules_error *error);
