@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GATE_CLOSING UINT32_C(0x80000000)
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t value, int flag, int64_t timeout_ns)
 {
@@ -124,7 +123,7 @@ void owner_resume_all(void)
 	}
 }
 
-void gate_enter(struct gate *gate, struct gate_pass *pass)
+void gate_enter_among_threads(struct gate *gate, struct gate_pass *pass)
 {
 	uint32_t seen = atomic_load(&gate->word);
 
@@ -143,7 +142,7 @@ void gate_enter(struct gate *gate, struct gate_pass *pass)
 	}
 }
 
-void gate_leave(struct gate *gate, const struct gate_pass *pass)
+void gate_leave_among_threads(struct gate *gate, const struct gate_pass *pass)
 {
 	uint32_t seen = atomic_load(&gate->word);
 

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/thread.h"
+
 /*
  * A lock that knows its owner, so that a nested call (a signal handler's) can tell that it would
  * wait for itself, and the guardian can see that the owner is dead or stopped. Usable between
@@ -86,8 +88,42 @@ struct gate_pass {
 	const void *outer;   /* the gate that this thread was in */
 };
 
-void gate_enter(struct gate *gate, struct gate_pass *pass);
-void gate_leave(struct gate *gate, const struct gate_pass *pass);
+#define GATE_CLOSING UINT32_C(0x80000000)
+
+void gate_enter_among_threads(struct gate *gate, struct gate_pass *pass);
+void gate_leave_among_threads(struct gate *gate, const struct gate_pass *pass);
+
+static inline void gate_enter(struct gate *gate, struct gate_pass *pass)
+{
+	uint32_t seen = atomic_load_explicit(&gate->word, memory_order_relaxed);
+
+	if (!__libc_single_threaded || (seen & GATE_CLOSING)) {
+		gate_enter_among_threads(gate, pass);
+		return;
+	}
+	pass->outer = thread_state.in_gate;
+	pass->inside_already = pass->outer == gate;
+	if (pass->inside_already)
+		return;
+	atomic_store_explicit(&gate->word, seen + 1, memory_order_relaxed);
+	thread_state.in_gate = gate;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void gate_leave(struct gate *gate, const struct gate_pass *pass)
+{
+	uint32_t seen = atomic_load_explicit(&gate->word, memory_order_relaxed);
+
+	if (pass->inside_already)
+		return;
+	if (!__libc_single_threaded || seen == 0 || (seen & GATE_CLOSING)) {
+		gate_leave_among_threads(gate, pass);
+		return;
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	thread_state.in_gate = pass->outer;
+	atomic_store_explicit(&gate->word, seen - 1, memory_order_relaxed);
+}
 
 /*
  * Waits until nobody is inside and keeps others out. False: somebody else is doing that, this

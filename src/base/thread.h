@@ -4,6 +4,7 @@
 #define BASE_THREAD_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/single_threaded.h>
@@ -69,5 +70,21 @@ static inline void cancel_restore(int saved)
 
 /* In the place of all cancel_restore that won't come any more. */
 void cancel_release(void);
+
+/*
+ * A count that only this process's threads change. While there is one thread it isn't locked: signal
+ * handlers leave it as they found it. Returns what it was.
+ */
+static inline uint32_t count_add(_Atomic uint32_t *count, uint32_t change)
+{
+	uint32_t was;
+
+	if (!__libc_single_threaded)
+		return atomic_fetch_add(count, change);
+	was = atomic_load_explicit(count, memory_order_relaxed);
+	atomic_store_explicit(count, was + change, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	return was;
+}
 
 #endif

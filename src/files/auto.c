@@ -7,13 +7,6 @@
 #include <linux/magic.h>
 
 /*
- * Only syncs gain by it, so only a file that grows from sync to sync is extended; one that lives for a
- * transaction (SQLite's rollback journal is synced twice, then deleted) never is: there an allocation and
- * its cut at each would cost more than all the rest.
- */
-#define SYNCS 4
-
-/*
  * Above this, in bytes between two syncs, most appends reach a block that wasn't written to before: what that
  * costs (the journal of an extent that isn't unwritten any more) is saved by mode write only.
  */
@@ -27,18 +20,6 @@
 
 /* The real size stays within this part of the true one, and prealloc_align. */
 #define SHARE 8
-
-static bool is_auto(const struct description *description)
-{
-	return atomic_load_explicit(&description->options.mode, memory_order_relaxed) ==
-	       RULE_MODE_AUTO;
-}
-
-bool auto_has_earned(const struct description *description)
-{
-	return !is_auto(description) ||
-	       atomic_load_explicit(&description->auto_syncs, memory_order_relaxed) >= SYNCS;
-}
 
 bool auto_leaves_alone(const struct description *description, const struct statfs *fs)
 {

@@ -10,8 +10,25 @@
 
 #include <sys/vfs.h>
 
-/* May it be extended? Always in the other modes. Cheap. */
-bool auto_has_earned(const struct description *description);
+/*
+ * Only syncs gain by it, so only a file that grows from sync to sync is extended; one that lives for a
+ * transaction (SQLite's rollback journal is synced twice, then deleted) never is: there an allocation and
+ * its cut at each would cost more than all the rest.
+ */
+#define AUTO_SYNCS 4
+
+static inline bool is_auto(const struct description *description)
+{
+	return atomic_load_explicit(&description->options.mode, memory_order_relaxed) ==
+	       RULE_MODE_AUTO;
+}
+
+/* May it be extended? Always in the other modes. */
+static inline bool auto_has_earned(const struct description *description)
+{
+	return !is_auto(description) ||
+	       atomic_load_explicit(&description->auto_syncs, memory_order_relaxed) >= AUTO_SYNCS;
+}
 
 /*
  * A sync costs the same there, and the preallocation comes on top: data are never overwritten in place

@@ -194,7 +194,7 @@ void description_free(struct description *description)
 
 bool description_hold(struct description *description, int fd)
 {
-	atomic_fetch_add(&description->holders, 1);
+	count_add(&description->holders, 1);
 	if (table_get(fd) == description)
 		return true;
 	description_let_go(description);
@@ -203,7 +203,7 @@ bool description_hold(struct description *description, int fd)
 
 bool description_hold_in(struct description *description, uint32_t lives)
 {
-	atomic_fetch_add(&description->holders, 1);
+	count_add(&description->holders, 1);
 	if (atomic_load(&description->lives) == lives)
 		return true;
 	description_let_go(description);
@@ -222,7 +222,7 @@ struct description *description_of(int fd)
 
 void description_let_go(struct description *description)
 {
-	if (atomic_fetch_sub(&description->holders, 1) == 1 &&
+	if (count_add(&description->holders, (uint32_t)-1) == 1 &&
 	    atomic_load(&description->released) &&
 	    atomic_exchange(&description->released, false))
 		back_to_pool(description);
@@ -267,7 +267,7 @@ struct description *description_next(size_t *index)
 
 		if (atomic_load(&found->fds) <= 0)
 			continue;
-		atomic_fetch_add(&found->holders, 1);
+		count_add(&found->holders, 1);
 		if (atomic_load(&found->fds) > 0)
 			return found;
 		description_let_go(found);
@@ -284,7 +284,7 @@ static struct description *hold_of(struct chunk *chunk, size_t i, dev_t dev, ino
 {
 	struct description *found = &chunk->descriptions[i];
 
-	atomic_fetch_add(&found->holders, 1);
+	count_add(&found->holders, 1);
 	if (atomic_load(&chunk->inodes[i]) == ino && found->dev == dev)
 		return found;
 	description_let_go(found);

@@ -37,6 +37,10 @@ enum keep_reason {
 	KEEP_CHALLENGED = 128, /* until retry_at: a neighbour wanted the file */
 	KEEP_REFUSED = 256,    /* until retry_at: somebody else has the file open */
 	KEEP_FAILED = 512,     /* until retry_at: it couldn't be extended */
+
+	/* With one of these it is topped up; a stream is counted in its own calls. */
+	KEEP_TOPPED_UP = KEEP_RULE | KEEP_MAPPED | KEEP_STREAM | KEEP_ASYNC | KEEP_OWN |
+			 KEEP_SHARED | KEEP_UNSUPPORTED | KEEP_CHALLENGED | KEEP_REFUSED,
 };
 
 /* What rule_options says for the filter and the guardian, while others look at it. */
@@ -50,7 +54,7 @@ struct description_options {
 struct description {
 	/* Never NULL, even while free: &slot_none until the first claim. */
 	struct claim_slot *_Atomic slot;
-	_Atomic unsigned int holders; /* see description_hold; a stale one may hold a free one */
+	_Atomic uint32_t holders; /* see description_hold; a stale one may hold a free one */
 	_Atomic bool released;	      /* to be freed by the last holder */
 	_Atomic int fds;	      /* descriptors in the table; 0 while free */
 	_Atomic uint32_t lives;	      /* how often freed: another number, another file */

@@ -146,8 +146,6 @@ bool engage_is_due(struct description *description, const struct transfer *trans
 	int saved_errno = errno;
 	bool due;
 
-	if ((atomic_load(&description->reasons) & KEEP_FOREVER) || !auto_has_earned(description))
-		return false;
 	note_settle(description);
 	if (atomic_load(&description->retry_at) > 0 &&
 	    clock_now() < atomic_load(&description->retry_at))

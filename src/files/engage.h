@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "claim/protocol.h"
+#include "files/auto.h"
 #include "files/files.h"
 
 /* Longest wait for a slot's lock before asking whether the guardian that may hold it still lives. */
@@ -20,7 +21,17 @@ static inline bool appends_by_flag_alone(const struct description *description,
 	return transfer->to_end && !atomic_load(&description->append);
 }
 
-/* This write crosses the end of file, and nothing speaks against extending now. */
+/* It won't be extended by this write, whatever that is. */
+static inline bool engage_is_out_of_question(const struct description *description)
+{
+	return (atomic_load_explicit(&description->reasons, memory_order_relaxed) & KEEP_FOREVER) ||
+	       !auto_has_earned(description);
+}
+
+/*
+ * This write crosses the end of file, and nothing speaks against extending now. Not to be asked where
+ * it is out of question.
+ */
 bool engage_is_due(struct description *description, const struct transfer *transfer);
 
 /* Takes the claim and extends. True: the file is extended (or was, a moment ago). */

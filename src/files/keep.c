@@ -32,11 +32,6 @@
 #define HEADROOM_SHARE 64
 #define LOOK_EVERY (10 * NS_PER_MS)
 
-/* Reasons for which the file is topped up; a stream is counted in its own calls. */
-#define TOPPED_UP                                                                                  \
-	(KEEP_RULE | KEEP_MAPPED | KEEP_STREAM | KEEP_ASYNC | KEEP_OWN | KEEP_SHARED |             \
-	 KEEP_UNSUPPORTED | KEEP_CHALLENGED | KEEP_REFUSED)
-
 static bool is_topped_up(struct description *description, uint32_t why)
 {
 	uint32_t reasons = atomic_load_explicit(&description->reasons, memory_order_relaxed);
@@ -153,11 +148,8 @@ static bool is_short_of_space(struct description *description, int fd)
 void keep_after_write(struct description *description, int fd)
 {
 	int64_t now;
-	int saved_errno;
+	int saved_errno = errno;
 
-	if (!atomic_load_explicit(&description->kept, memory_order_relaxed))
-		return;
-	saved_errno = errno;
 	now = clock_coarse();
 	if (now < atomic_load_explicit(&description->keep_look_at, memory_order_relaxed))
 		return;
@@ -175,7 +167,7 @@ void keep_before_write(struct description *description, const struct transfer *t
 	bool to_end = atomic_load(&description->append) || transfer->to_end;
 	int saved_errno;
 
-	if (!is_topped_up(description, TOPPED_UP))
+	if (!is_topped_up(description, KEEP_TOPPED_UP))
 		return;
 	if (transfer->at_offset && !to_end &&
 	    transfer->offset <= atomic_load(&description->size_seen) - bytes)

@@ -218,7 +218,7 @@ static void detach(int fd, bool still_open)
 	cancel = cancel_disable();
 	table_exchange(fd, NULL, &was);
 	if (was) {
-		atomic_fetch_add(&was->holders, 1);
+		count_add(&was->holders, 1);
 		if (atomic_fetch_sub(&was->fds, 1) == 1)
 			finish(was, still_open ? fd : -1);
 		else

@@ -286,13 +286,28 @@ static bool write_extended(struct description *description, struct claim_slot *s
 	return false;
 }
 
+static void note_plain(struct description *description, const struct transfer *transfer,
+		       ssize_t written)
+{
+	/* Not locked: what threads take from each other's sum makes the allowance smaller, no more. */
+	uint64_t earned = atomic_load_explicit(&description->bytes_earned, memory_order_relaxed);
+
+	atomic_store_explicit(&description->bytes_earned, earned + (uint64_t)written,
+			      memory_order_relaxed);
+	if (transfer->flags & (RWF_DSYNC | RWF_SYNC))
+		seal_note_synced(description, seal_before_sync(description, transfer->fd));
+	if (description->synchronous)
+		auto_note_sync(description, transfer->fd);
+}
+
 /* False: the file has become an extended one, or the descriptor leads elsewhere. */
 static bool write_plain(struct description *description, struct transfer *transfer,
 			ssize_t *result)
 {
 	struct gate_pass pass;
 
-	if (engage_is_due(description, transfer) && engage_take(description, transfer))
+	if (!engage_is_out_of_question(description) && engage_is_due(description, transfer) &&
+	    engage_take(description, transfer))
 		return false;
 	gate_enter(&description->gate, &pass);
 	if (appends_by_flag_alone(description, transfer))
@@ -302,17 +317,14 @@ static bool write_plain(struct description *description, struct transfer *transf
 		gate_leave(&description->gate, &pass);
 		return false;
 	}
-	keep_before_write(description, transfer);
+	if (atomic_load_explicit(&description->reasons, memory_order_relaxed) & KEEP_TOPPED_UP)
+		keep_before_write(description, transfer);
 	*result = transfer->call(transfer);
-	if (*result > 0 && (transfer->flags & (RWF_DSYNC | RWF_SYNC)))
-		seal_note_synced(description, seal_before_sync(description, transfer->fd));
 	if (*result > 0)
-		atomic_fetch_add_explicit(&description->bytes_earned, (uint64_t)*result,
-					  memory_order_relaxed);
-	if (*result > 0 && description->synchronous)
-		auto_note_sync(description, transfer->fd);
+		note_plain(description, transfer, *result);
 	gate_leave(&description->gate, &pass);
-	keep_after_write(description, transfer->fd);
+	if (atomic_load_explicit(&description->kept, memory_order_relaxed))
+		keep_after_write(description, transfer->fd);
 	return true;
 }
 
@@ -375,12 +387,11 @@ static bool is_told_by_file(const struct description *description, int error)
 	return error == EFAULT || (error == EINVAL && atomic_load(&description->direct));
 }
 
-/* again: as it was asked for. */
+/* It has come short, or failed. again: as it was asked for. */
 static ssize_t write_out(const struct description *description, struct transfer *again,
 			 ssize_t result)
 {
-	if (result < (ssize_t)again->bytes)
-		result = reclaim_write(again, result, write_any);
+	result = reclaim_write(again, result, write_any);
 	if (result < 0 && is_told_by_file(description, errno))
 		result = mend_failed(again);
 	if (result < (ssize_t)again->bytes && (result >= 0 || errno == EFAULT))
@@ -390,7 +401,8 @@ static ssize_t write_out(const struct description *description, struct transfer 
 
 ssize_t files_write(struct description *description, struct transfer *transfer)
 {
-	struct transfer again = *transfer;
+	int64_t offset = transfer->offset;
+	bool apart = transfer->apart;
 	ssize_t result;
 	int cancel, saved_errno = errno;
 
@@ -398,7 +410,12 @@ ssize_t files_write(struct description *description, struct transfer *transfer)
 		return transfer->call(transfer);
 	pthread_testcancel();
 	cancel = cancel_disable();
-	result = write_out(description, &again, write_any(transfer));
+	result = write_any(transfer);
+	if (result < (ssize_t)transfer->bytes) {
+		transfer->offset = offset;
+		transfer->apart = apart;
+		result = write_out(description, transfer, result);
+	}
 	/* What failed on the way to it was none of the program's. */
 	if (result >= 0)
 		errno = saved_errno;
@@ -416,7 +433,8 @@ ssize_t files_overwrote(struct description *description, struct transfer *transf
 			note_late(glance->slot, transfer, written);
 		description_let_go(description);
 	}
-	written = write_out(description, transfer, written);
+	if (written < (ssize_t)transfer->bytes)
+		written = write_out(description, transfer, written);
 	if (written >= 0)
 		errno = saved_errno;
 	cancel_restore(cancel);
