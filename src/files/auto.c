@@ -38,19 +38,27 @@ static int64_t size_now(struct description *description, int fd)
 	return sys.fstat(fd, &st) == 0 ? st.st_size : -1;
 }
 
-void auto_note_sync(struct description *description, int fd)
+void auto_note_sync(struct description *description, int fd, int64_t size)
 {
 	int saved_errno = errno;
-	int64_t size, before;
+	int score = atomic_load(&description->auto_score);
+	int64_t before;
 
 	if (!is_auto(description))
 		return;
-	size = size_now(description, fd);
+	if (size < 0)
+		size = size_now(description, fd);
 	before = atomic_exchange(&description->auto_end, size);
 	if (size > before && before >= 0) {
 		atomic_fetch_add(&description->auto_grown, size - before);
 		atomic_fetch_add(&description->auto_syncs, 1);
+		score += AUTO_FOR;
+	} else {
+		score -= AUTO_AGAINST;
 	}
+	/* Once it has earned it, it has it for good. */
+	if (score >= 0 && !auto_has_earned(description))
+		atomic_store(&description->auto_score, score);
 	errno = saved_errno;
 }
 

@@ -11,11 +11,15 @@
 #include <sys/vfs.h>
 
 /*
- * Only syncs gain by it, so only a file that grows from sync to sync is extended; one that lives for a
+ * Only syncs gain by it, so only a file that grows from sync to sync is extended: a sync that finds it
+ * grown speaks for that, one that doesn't speaks against it by a third. One that lives for a
  * transaction (SQLite's rollback journal is synced twice, then deleted) never is: there an allocation and
- * its cut at each would cost more than all the rest.
+ * its cut at each would cost more than all the rest. Nor is a database that is written to in place, and
+ * grows now and then.
  */
-#define AUTO_SYNCS 4
+#define AUTO_FOR 3
+#define AUTO_AGAINST 1
+#define AUTO_ENOUGH (4 * AUTO_FOR)
 
 static inline bool is_auto(const struct description *description)
 {
@@ -27,7 +31,7 @@ static inline bool is_auto(const struct description *description)
 static inline bool auto_has_earned(const struct description *description)
 {
 	return !is_auto(description) ||
-	       atomic_load_explicit(&description->auto_syncs, memory_order_relaxed) >= AUTO_SYNCS;
+	       atomic_load_explicit(&description->auto_score, memory_order_relaxed) >= AUTO_ENOUGH;
 }
 
 /*
@@ -36,8 +40,11 @@ static inline bool auto_has_earned(const struct description *description)
  */
 bool auto_leaves_alone(const struct description *description, const struct statfs *fs);
 
-/* After a sync of the file that has succeeded, and after each synchronous write. */
-void auto_note_sync(struct description *description, int fd);
+/*
+ * After a sync of the file that has succeeded, and after each synchronous write. size: of the file, as
+ * the program knew it when the sync began, or -1 to ask for it.
+ */
+void auto_note_sync(struct description *description, int fd, int64_t size);
 
 /* Fills in flags and `most` of a request for [.., end). */
 void auto_fill_request(const struct description *description, struct claim_request *request,

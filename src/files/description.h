@@ -97,7 +97,8 @@ struct description {
 	/* So many bytes can be written from the offset on without crossing it (a hint). */
 	_Atomic int64_t inside_left;
 
-	/* Mode auto, see auto.c: syncs that found the file grown, until it is extended; its size at the last. */
+	/* Mode auto, see auto.h: what speaks for extending; syncs that found it grown, by how much; its size then. */
+	_Atomic int auto_score;
 	_Atomic unsigned int auto_syncs;
 	_Atomic int64_t auto_grown, auto_end;
 

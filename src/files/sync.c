@@ -40,7 +40,8 @@ int files_sync(int fd, int (*call)(int fd))
 			saved_errno = missed;
 		} else {
 			seal_note_synced(description, end);
-			auto_note_sync(description, fd);
+			/* 0: it was being extended. */
+			auto_note_sync(description, fd, end > 0 ? end : -1);
 		}
 	}
 	if (description)

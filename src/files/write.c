@@ -275,7 +275,7 @@ static bool write_extended(struct description *description, struct claim_slot *s
 	else
 		seal_after_append(description, slot, transfer);
 	if (!is_short && description->synchronous)
-		auto_note_sync(description, transfer->fd);
+		auto_note_sync(description, transfer->fd, -1);
 	/*
 	 * Another call than the program's has failed: the ordinary file is to say how its own does. But
 	 * for EFBIG, which has raised SIGXFSZ.
@@ -297,7 +297,7 @@ static void note_plain(struct description *description, const struct transfer *t
 	if (transfer->flags & (RWF_DSYNC | RWF_SYNC))
 		seal_note_synced(description, seal_before_sync(description, transfer->fd));
 	if (description->synchronous)
-		auto_note_sync(description, transfer->fd);
+		auto_note_sync(description, transfer->fd, -1);
 }
 
 /* False: the file has become an extended one, or the descriptor leads elsewhere. */

@@ -55,7 +55,7 @@ database = sqlite3.connect(sys.argv[1], isolation_level=None)
 database.execute("PRAGMA journal_mode=" + sys.argv[2])
 database.execute("PRAGMA synchronous=FULL")
 database.execute("CREATE TABLE rows(value BLOB)")
-for number in range(40):
+for number in range(200):
     database.execute("INSERT INTO rows VALUES(?)", (b"v" * 200,))' "$MNT/sqlite.data" "$1"
 }
 
@@ -64,7 +64,26 @@ journals() {
 import json, sys
 files = [json.loads(line) for line in open(sys.argv[1])]
 files = [f for f in files if f["path"].endswith("-journal")]
-print("journals" if len(files) >= 40 else files, {f["mode"] for f in files})' "$REPORT"
+print("journals" if len(files) >= 200 else files, {f["mode"] for f in files})' "$REPORT"
+}
+
+database() {
+	"$PYTHON" -c '
+import json, sys
+print(*(f["mode"] for line in open(sys.argv[1]) for f in [json.loads(line)] if f["path"].endswith("sqlite.data")))' \
+		"$REPORT"
+}
+
+# As a format does that counts its records in a header.
+syncs_twice() {
+	automatic "$PYTHON" -c '
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+for number in range(40):
+    os.pwrite(fd, b"r" * 100, 512 + 100 * number)
+    os.fdatasync(fd)
+    os.pwrite(fd, b"%d" % number, 0)
+    os.fdatasync(fd)' "$MNT/twice.data"
 }
 
 each_filesystem() {
@@ -87,7 +106,10 @@ each_filesystem() {
 	fi
 	check "$1: transactions with a journal each" transactions DELETE
 	is "$1: journals are never extended" "$(journals)" "journals {'none'}"
+	is "$1: nor is a database that grows now and then" "$(database)" none
 	rm -f "$MNT"/sqlite*
+	check "$1: records and a header, each synced" syncs_twice
+	is "$1: they are extended" "$(modes)" "$small"
 }
 
 for_each_filesystem each_filesystem
