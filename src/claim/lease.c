@@ -133,6 +133,11 @@ bool cut_needs_quota(int fd)
 	return look_for(path) != -ENOENT;
 }
 
+bool is_in_memory(const struct statfs *fs)
+{
+	return (unsigned long)fs->f_type == TMPFS_MAGIC;
+}
+
 bool space_stays_after_close(const struct statfs *fs)
 {
 	return (unsigned long)fs->f_type == XFS_SUPER_MAGIC;

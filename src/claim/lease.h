@@ -39,6 +39,9 @@ bool space_is_freed_by_cut(int fd, const struct statfs *fs);
  */
 bool cut_needs_quota(int fd);
 
+/* tmpfs: its files don't outlive the machine, and no sync costs anything. */
+bool is_in_memory(const struct statfs *fs);
+
 /* What the filesystem itself allocates ahead isn't freed at close(2), after a fallocate(2). */
 bool space_stays_after_close(const struct statfs *fs);
 

@@ -2,20 +2,20 @@
 #include "claim/seal.h"
 
 #include "base/sys.h"
+#include "claim/lease.h"
 #include "recovery/record.h"
 #include "recovery/restore.h"
 #include "recovery/tail.h"
 
 #include <errno.h>
-#include <linux/magic.h>
 #include <sys/vfs.h>
 
-/* Its files don't outlive the machine; where it takes no xattr (before Linux 6.6), so be it. */
-static bool is_in_memory(int fd)
+/* Where that takes no xattr (tmpfs before Linux 6.6), so be it. */
+static bool does_without_mark(int fd)
 {
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == TMPFS_MAGIC;
+	return fstatfs(fd, &fs) == 0 && is_in_memory(&fs);
 }
 
 static void publish(struct claimed *claimed, int64_t record_at, const struct record *record)
@@ -79,7 +79,7 @@ int seal_mark(struct claimed *claimed, int64_t size, int64_t file_end)
 	mark->size_before = size;
 	mark->file_end = file_end;
 	ret = mark_write(claimed->fd, mark);
-	if (ret == -EOPNOTSUPP && is_in_memory(claimed->fd)) {
+	if (ret == -EOPNOTSUPP && does_without_mark(claimed->fd)) {
 		mark->key = 0;
 		return 0;
 	}

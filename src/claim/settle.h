@@ -17,6 +17,7 @@ struct claimed {
 	bool readable;
 	bool append;	   /* the program sees O_APPEND; cleared while extended */
 	bool piecemeal;	   /* btrfs: pieces of prealloc_align only */
+	bool in_memory;
 	bool writes;	   /* what is allocated from now on is written with zeroes */
 	/* Valid while extended. */
 	bool written;	   /* some of it is: blocks don't tell where the data end */

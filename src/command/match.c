@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -150,7 +149,7 @@ static void decide_by_filesystem(struct verdict *verdict, const struct stat *sta
 		decide(verdict, RULE_MODE_KEEP, "falls back to keep: on %s a cut may fail when quotas are "
 		       "used up", name);
 	else if (options->mode == RULE_MODE_AUTO &&
-		 (cut == CUT_FREES_NOTHING || (unsigned long)fs.f_type == TMPFS_MAGIC))
+		 (cut == CUT_FREES_NOTHING || is_in_memory(&fs)))
 		decide(verdict, RULE_MODE_AUTO, "left alone: it would gain nothing on %s", name);
 	else if (options->exclusive == RULE_EXCLUSIVE_ASSUME)
 		decide(verdict, options->mode, "on %s; exclusive=assume vouches that nobody else opens it",

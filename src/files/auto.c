@@ -2,9 +2,9 @@
 #include "files/auto.h"
 
 #include "base/sys.h"
+#include "claim/lease.h"
 
 #include <errno.h>
-#include <linux/magic.h>
 
 /*
  * Above this, in bytes between two syncs, most appends reach a block that wasn't written to before: what that
@@ -23,8 +23,7 @@
 
 bool auto_leaves_alone(const struct description *description, const struct statfs *fs)
 {
-	return is_auto(description) && (atomic_load(&description->cut_stays) ||
-					(unsigned long)fs->f_type == TMPFS_MAGIC);
+	return is_auto(description) && (atomic_load(&description->cut_stays) || is_in_memory(fs));
 }
 
 /* As the program knows it. -1: not to be had. */

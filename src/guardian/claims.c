@@ -215,6 +215,7 @@ static int prepare(struct claim *claim, const struct claim_request *request, int
 	claim->synced = request->flags & CLAIM_SYNCED;
 	claim->freeze_doubt = false;
 	claim->claimed.piecemeal = !space_is_freed_by_cut(fd, &fs);
+	claim->claimed.in_memory = is_in_memory(&fs);
 	ret = assume ? 0 : lease_take(fd, CHALLENGE_SIGNAL);
 	if (ret < 0)
 		return ret;
@@ -224,12 +225,16 @@ static int prepare(struct claim *claim, const struct claim_request *request, int
 	return ret;
 }
 
-/* Zeroes that nobody can read can't be told from data; where data are never overwritten they gain nothing. */
+/*
+ * Zeroes that nobody can read can't be told from data; where data are never overwritten, or never brought to a
+ * disk, they gain nothing.
+ */
 static void set_options(struct claimed *claimed, const struct claim_request *request)
 {
 	claimed->options = request->options;
 	claimed->most = request->most;
-	claimed->writes = (request->flags & CLAIM_WRITE) && claimed->readable && !claimed->piecemeal;
+	claimed->writes = (request->flags & CLAIM_WRITE) && claimed->readable && !claimed->piecemeal &&
+			  !claimed->in_memory;
 }
 
 int claims_take(struct guardian *guardian, const struct claim_request *request, int fd)
