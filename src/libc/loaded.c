@@ -168,7 +168,10 @@ bool loaded_start(void)
 	struct symbols symbols;
 
 	for (const struct link_map *map = ourselves; map; map = map->l_next) {
-		if (find_in(&symbols, map, &libc)) {
+		/* It may define what we look for, and has but the old DT_HASH. */
+		if (!find_symbols(&symbols, map))
+			return false;
+		if (may_have(&symbols, libc.hash) && find(&symbols, &libc)) {
 			last = map;
 			first = ourselves->l_next;
 			return true;

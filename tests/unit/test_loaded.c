@@ -95,25 +95,39 @@ static void our_own_path(void **state)
 	assert_string_equal(loaded_path(), "");
 }
 
+/* This program's own answer, with a library of the build preloaded behind it. */
+static int ask_behind(const char *library, const char *question)
+{
+	const char *build = getenv("PREALLOCATE_BUILDDIR");
+	char *path, *command;
+	int status;
+
+	assert_non_null(build);
+	assert_true(asprintf(&path, "%s/%s", build, library) > 0);
+	if (access(path, R_OK) != 0) {
+		print_message("a build with a sanitizer has no %s\n", library);
+		free(path);
+		skip();
+	}
+	assert_true(asprintf(&command, "LD_PRELOAD='%s' /proc/%d/exe %s", path, getpid(), question) > 0);
+	status = system(command);
+	free(command);
+	free(path);
+	return status;
+}
+
 /* Every interposed symbol is that library's, then. */
 static void behind_a_preloaded_library(void **state)
 {
-	const char *build = getenv("PREALLOCATE_BUILDDIR");
-	char *command, *library;
-
 	(void)state;
-	assert_non_null(build);
-	assert_true(asprintf(&library, "%s/.libs/libpreallocate.so", build) > 0);
-	if (access(library, R_OK) != 0) {
-		print_message("a build with a sanitizer has no library\n");
-		free(library);
-		skip();
-	}
-	assert_true(asprintf(&command, "LD_PRELOAD='%s' /proc/%d/exe preloaded", library,
-			     getpid()) > 0);
-	assert_int_equal(system(command), 0);
-	free(command);
-	free(library);
+	assert_int_equal(ask_behind(".libs/libpreallocate.so", "preloaded"), 0);
+}
+
+/* Nothing is found past a library that has no such table as we read. */
+static void behind_one_that_is_linked_the_old_way(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_behind("tests/lib/.libs/nofile.so", "old"), 0);
 }
 
 static int compare_preloaded(void)
@@ -138,8 +152,11 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_list_under_change_is_not_read),
 		cmocka_unit_test(our_own_path),
 		cmocka_unit_test(behind_a_preloaded_library),
+		cmocka_unit_test(behind_one_that_is_linked_the_old_way),
 	};
 
+	if (argc == 2 && strcmp(argv[1], "old") == 0)
+		return loaded_start();
 	if (!loaded_start())
 		return 1;
 	if (argc == 2 && strcmp(argv[1], "preloaded") == 0)
