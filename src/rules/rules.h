@@ -28,7 +28,7 @@ enum rule_mode { RULE_MODE_ZERO, RULE_MODE_WRITE, RULE_MODE_AUTO, RULE_MODE_KEEP
 enum rule_exclusive { RULE_EXCLUSIVE_LEASE, RULE_EXCLUSIVE_ASSUME };
 
 struct rule_options {
-	enum rule_mode mode;		/* default zero */
+	enum rule_mode mode;		/* default auto */
 	enum rule_exclusive exclusive;	/* default lease */
 	int64_t prealloc_size;		/* bytes, default 128 MiB, >= 0 */
 	int64_t prealloc_align;		/* bytes, default 1 MiB, multiple of 512, > 0 */
@@ -37,7 +37,7 @@ struct rule_options {
 };
 
 #define RULE_OPTIONS_DEFAULT ((struct rule_options){ \
-	.mode = RULE_MODE_ZERO, \
+	.mode = RULE_MODE_AUTO, \
 	.exclusive = RULE_EXCLUSIVE_LEASE, \
 	.prealloc_size = INT64_C(128) << 20, \
 	.prealloc_align = INT64_C(1) << 20, \

@@ -8,7 +8,7 @@ defaults="exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=
 
 printf '# logs\n*.log\n"my file" mode=keep prealloc-size=16M\r\n/srv/**/x mode=off min-free=10\n' \
 	>"$SCRATCH/conf"
-rules="$SCRATCH/conf:2: *.log mode=zero $defaults
+rules="$SCRATCH/conf:2: *.log mode=auto $defaults
 $SCRATCH/conf:3: my\\ file mode=keep exclusive=lease prealloc-size=16M prealloc-align=1M idle=1s min-free=5%
 $SCRATCH/conf:4: /srv/**/x mode=off exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=10%"
 prints "check-rules FILE" 0 "$rules" check-rules "$SCRATCH/conf"
@@ -19,8 +19,8 @@ is "what is printed reads back the same" \
 	"$("$PREALLOCATE" check-rules "$SCRATCH/conf" | sed 's/^[^:]*:[0-9]*: //')"
 PREALLOCATE_CONFIG=$SCRATCH/conf PREALLOCATE_RULES='a;b' prints "check-rules: configuration, then \
 environment" 0 "$rules
-PREALLOCATE_RULES:1: a mode=zero $defaults
-PREALLOCATE_RULES:1: b mode=zero $defaults" check-rules
+PREALLOCATE_RULES:1: a mode=auto $defaults
+PREALLOCATE_RULES:1: b mode=auto $defaults" check-rules
 prints "no rule, and no configuration" 0 "There is no rule in PREALLOCATE_RULES, and \
 PREALLOCATE_CONFIG says that there is no configuration." check-rules
 : >"$SCRATCH/empty"
@@ -56,25 +56,25 @@ touch a.log 'a"b.log'
 mkdir -p dir.log sub
 ln -s ../a.log sub/link.txt
 if [ -n "$name" ]; then
-	prints "a file that a rule matches" 0 "a.log: mode zero: $on
-$(by -m "*.log mode=zero $defaults")" match -m '*.log' a.log
-	prints "a file that isn't there yet" 0 "sub/new.log: mode zero: $on
-$(by -r "$SCRATCH/sub/* mode=zero $defaults")" match -r "$SCRATCH/sub/*" sub/new.log
-	prints "the configuration's rule" 0 "a.log: mode zero: $on
-$(by "$SCRATCH/conf:2" "*.log mode=zero $defaults")" match -c "$SCRATCH/conf" a.log
-	PREALLOCATE_RULES=$'\na.*' prints "the environment's rule" 0 "a.log: mode zero: $on
-$(by PREALLOCATE_RULES:2 "a.* mode=zero $defaults")" match a.log
+	prints "a file that a rule matches" 0 "a.log: mode auto: $on
+$(by -m "*.log mode=auto $defaults")" match -m '*.log' a.log
+	prints "a file that isn't there yet" 0 "sub/new.log: mode auto: $on
+$(by -r "$SCRATCH/sub/* mode=auto $defaults")" match -r "$SCRATCH/sub/*" sub/new.log
+	prints "the configuration's rule" 0 "a.log: mode auto: $on
+$(by "$SCRATCH/conf:2" "*.log mode=auto $defaults")" match -c "$SCRATCH/conf" a.log
+	PREALLOCATE_RULES=$'\na.*' prints "the environment's rule" 0 "a.log: mode auto: $on
+$(by PREALLOCATE_RULES:2 "a.* mode=auto $defaults")" match a.log
 	prints "options of -m" 0 "a.log: mode keep: on $name
 $(by -m "*.log mode=keep exclusive=lease prealloc-size=1M prealloc-align=64k idle=2s min-free=5%")" \
 		match -m '*.log' --mode keep --prealloc-size 1M --prealloc-align 64k --idle 2 a.log
-	prints "exclusive=assume" 0 "a.log: mode zero: on $name; exclusive=assume vouches that nobody else \
+	prints "exclusive=assume" 0 "a.log: mode auto: on $name; exclusive=assume vouches that nobody else \
 opens it
-$(by -m "*.log mode=zero exclusive=assume prealloc-size=128M prealloc-align=1M idle=1s min-free=5%")" \
+$(by -m "*.log mode=auto exclusive=assume prealloc-size=128M prealloc-align=1M idle=1s min-free=5%")" \
 		match -m '*.log' --exclusive assume a.log
 	is "JSON" "$("$PREALLOCATE" match --json -m '*.log' 'a"b.log' b.txt)" "[
   {\"path\": \"a\\\"b.log\", \"resolved\": \"$SCRATCH/a\\\"b.log\", \"managed\": true, \
-\"mode\": \"zero\", \"reason\": \"$on\", \"origin\": \"-m\", \"line\": 1, \"pattern\": \"*.log\", \
-\"rule_mode\": \"zero\", \"exclusive\": \"lease\", \"prealloc_size\": 134217728, \
+\"mode\": \"auto\", \"reason\": \"$on\", \"origin\": \"-m\", \"line\": 1, \"pattern\": \"*.log\", \
+\"rule_mode\": \"auto\", \"exclusive\": \"lease\", \"prealloc_size\": 134217728, \
 \"prealloc_align\": 1048576, \"idle_ns\": 1000000000, \"min_free_percent\": 5},
   {\"path\": \"b.txt\", \"resolved\": \"$SCRATCH/b.txt\", \"managed\": false, \"mode\": \"off\", \
 \"reason\": \"no rule matches\"}
@@ -86,14 +86,14 @@ prints "no rule matches" 1 "a.log: not managed: no rule matches" match -m '*.txt
 prints "mode=off" 1 "a.log: not managed: the rule says so
 $(by -r "a* mode=off $defaults")" match -r '*' -r 'a* mode=off' a.log
 prints "a directory" 1 "dir.log: not managed: is a directory; only regular files are managed
-$(by -m "*.log mode=zero $defaults")" match -m '*.log' dir.log
+$(by -m "*.log mode=auto $defaults")" match -m '*.log' dir.log
 prints "a device" 1 "/dev/null: not managed: is a device; only regular files are managed" \
 	match -m x /dev/null
 prints "no such directory" 1 "no/such.log: not managed: can't be resolved: No such file or directory" \
 	match -m '*.log' no/such.log
 prints "an untrusted filesystem" 0 "/proc/version: mode keep: falls back to keep: on proc a lease is \
 no proof that nobody else has the file open
-$(by -m "version mode=zero $defaults")" match -m version /proc/version
+$(by -m "version mode=auto $defaults")" match -m version /proc/version
 check "a slash: the path behind the link" "$PREALLOCATE" match -m '**/sub/link.txt' \
 	-m "$SCRATCH/a.log" a.log
 check_not "not the link's own" "$PREALLOCATE" match -m "$SCRATCH/sub/link.txt" sub/link.txt

@@ -164,6 +164,7 @@ static void set(struct twin *t, const char *name, const char *value, int wanted)
 	struct rule_options options = RULE_OPTIONS_DEFAULT;
 	struct rules_error error;
 
+	options.mode = RULE_MODE_ZERO;
 	options.prealloc_size = 65536;
 	options.prealloc_align = 4096;
 	assert_int_equal(rule_options_set(&options, name, value, &error), 0);

@@ -21,7 +21,7 @@
 #include "test_fork_for_clone.h"
 
 #define TWIN_RULES                                                                                 \
-	"*.log prealloc-size=64k prealloc-align=4k min-free=0; "                                   \
+	"*.log mode=zero prealloc-size=64k prealloc-align=4k min-free=0; "                                   \
 	"*.keep mode=keep prealloc-size=64k prealloc-align=4k min-free=0"
 
 static char twin_directory[1024];

@@ -400,7 +400,7 @@ static void rules_with_a_slash_go_by_the_real_path(void **state)
 	char text[2048], path[4096];
 
 	(void)state;
-	snprintf(text, sizeof(text), "%s/deep/*.log prealloc-size=64k prealloc-align=4k", twin_directory);
+	snprintf(text, sizeof(text), "%s/deep/*.log mode=zero prealloc-size=64k prealloc-align=4k", twin_directory);
 	assert_int_equal(rules_parse(&rules, text, strlen(text), "test", &error), 0);
 	snprintf(path, sizeof(path), "%s/deep", twin_directory);
 	assert_int_equal(mkdir(path, 0700), 0);
@@ -452,6 +452,7 @@ static void on_a_filesystem_that_we_do_not_know(void **state)
 	struct twin t;
 
 	(void)state;
+	options.mode = RULE_MODE_ZERO;
 	options.prealloc_size = 65536;
 	options.prealloc_align = 4096;
 	options.min_free = 0;

@@ -513,7 +513,7 @@ static void eight_threads_on_the_same_files(void **state)
 
 static int set_up(void **state)
 {
-	static const char text[] = "*.log prealloc-size=64k prealloc-align=4k";
+	static const char text[] = "*.log mode=zero prealloc-size=64k prealloc-align=4k";
 	struct rules_error error;
 	char guardian[4096];
 	const char *build = getenv("PREALLOCATE_BUILDDIR");

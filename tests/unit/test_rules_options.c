@@ -21,16 +21,16 @@ static const struct {
 	{ "mode", "auto", "mode=auto exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
 	{ "mode", "off", "mode=off exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
 	{ "mode", "zero", "mode=zero exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
-	{ "exclusive", "assume", "mode=zero exclusive=assume prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
-	{ "exclusive", "lease", "mode=zero exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
-	{ "prealloc-size", "0", "mode=zero exclusive=lease prealloc-size=0 prealloc-align=1M idle=1s min-free=5%" },
-	{ "prealloc-size", "1.5G", "mode=zero exclusive=lease prealloc-size=1536M prealloc-align=1M idle=1s min-free=5%" },
-	{ "prealloc-align", "512", "mode=zero exclusive=lease prealloc-size=128M prealloc-align=512 idle=1s min-free=5%" },
-	{ "prealloc-align", "5M", "mode=zero exclusive=lease prealloc-size=128M prealloc-align=5M idle=1s min-free=5%" },
-	{ "idle", "1ms", "mode=zero exclusive=lease prealloc-size=128M prealloc-align=1M idle=1ms min-free=5%" },
-	{ "idle", "2m", "mode=zero exclusive=lease prealloc-size=128M prealloc-align=1M idle=2m min-free=5%" },
-	{ "min-free", "0", "mode=zero exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=0%" },
-	{ "min-free", "100%", "mode=zero exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=100%" },
+	{ "exclusive", "assume", "mode=auto exclusive=assume prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
+	{ "exclusive", "lease", "mode=auto exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=5%" },
+	{ "prealloc-size", "0", "mode=auto exclusive=lease prealloc-size=0 prealloc-align=1M idle=1s min-free=5%" },
+	{ "prealloc-size", "1.5G", "mode=auto exclusive=lease prealloc-size=1536M prealloc-align=1M idle=1s min-free=5%" },
+	{ "prealloc-align", "512", "mode=auto exclusive=lease prealloc-size=128M prealloc-align=512 idle=1s min-free=5%" },
+	{ "prealloc-align", "5M", "mode=auto exclusive=lease prealloc-size=128M prealloc-align=5M idle=1s min-free=5%" },
+	{ "idle", "1ms", "mode=auto exclusive=lease prealloc-size=128M prealloc-align=1M idle=1ms min-free=5%" },
+	{ "idle", "2m", "mode=auto exclusive=lease prealloc-size=128M prealloc-align=1M idle=2m min-free=5%" },
+	{ "min-free", "0", "mode=auto exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=0%" },
+	{ "min-free", "100%", "mode=auto exclusive=lease prealloc-size=128M prealloc-align=1M idle=1s min-free=100%" },
 };
 
 static void each_option_sets_its_own_field(void **state)
@@ -54,7 +54,7 @@ static void the_defaults(void **state)
 	struct rule_options options = RULE_OPTIONS_DEFAULT;
 
 	(void)state;
-	assert_int_equal(options.mode, RULE_MODE_ZERO);
+	assert_int_equal(options.mode, RULE_MODE_AUTO);
 	assert_int_equal(options.exclusive, RULE_EXCLUSIVE_LEASE);
 	assert_int_equal(options.prealloc_size, 134217728);
 	assert_int_equal(options.prealloc_align, 1048576);

@@ -36,31 +36,31 @@ static const struct {
 	{ "\n\n  \t\r\n", "" },
 	{ "# only a comment; *.log", "" },
 	{ "  # indented", "" },
-	{ "*.log", "1:*.log:zero:131072k" },
-	{ "\n*.log\n", "2:*.log:zero:131072k" },
+	{ "*.log", "1:*.log:auto:131072k" },
+	{ "\n*.log\n", "2:*.log:auto:131072k" },
 	{ "*.log mode=keep prealloc-size=4k", "1:*.log:keep:4k" },
 	{ "\t*.log\tmode=keep\tprealloc-size=4k\t\n", "1:*.log:keep:4k" },
 	{ "*.log mode=keep mode=off", "1:*.log:off:131072k" },
-	{ "*.log\r\n*.aof mode=keep\r\n", "1:*.log:zero:131072k|2:*.aof:keep:131072k" },
-	{ "*.log mode=keep # why\n*.aof", "1:*.log:keep:131072k|2:*.aof:zero:131072k" },
+	{ "*.log\r\n*.aof mode=keep\r\n", "1:*.log:auto:131072k|2:*.aof:keep:131072k" },
+	{ "*.log mode=keep # why\n*.aof", "1:*.log:keep:131072k|2:*.aof:auto:131072k" },
 	{ "*.log mode=keep #why;mode=off\n", "1:*.log:keep:131072k" },
-	{ "a#b", "1:a#b:zero:131072k" },
-	{ "a;b;;c mode=off ; d\ne", "1:a:zero:131072k|1:b:zero:131072k|1:c:off:131072k|1:d:zero:131072k|2:e:zero:131072k" },
-	{ ";;a;#b;c", "1:a:zero:131072k" },
+	{ "a#b", "1:a#b:auto:131072k" },
+	{ "a;b;;c mode=off ; d\ne", "1:a:auto:131072k|1:b:auto:131072k|1:c:off:131072k|1:d:auto:131072k|2:e:auto:131072k" },
+	{ ";;a;#b;c", "1:a:auto:131072k" },
 	{ "\"a b;#c\" mode=off", "1:a b;#c:off:131072k" },
-	{ "a\" \"b", "1:a b:zero:131072k" },
+	{ "a\" \"b", "1:a b:auto:131072k" },
 	{ "a\\ b\\;c \"mode\"=\"off\"", "1:a\\ b\\;c:off:131072k" },
-	{ "\\#a", "1:\\#a:zero:131072k" },
-	{ "\\\"a\\\"", "1:\\\"a\\\":zero:131072k" },
-	{ "\"a\\\"b\"", "1:a\\\"b:zero:131072k" },
-	{ "a\\\\", "1:a\\\\:zero:131072k" },
-	{ "\\mode=off", "1:\\mode=off:zero:131072k" },
-	{ "model=off", "1:model=off:zero:131072k" },
-	{ "mode", "1:mode:zero:131072k" },
-	{ "\xe4\xff*", "1:\xe4\xff*:zero:131072k" },
-	{ "/a/b", "1:/a/b:zero:131072k" },
-	{ "**/b", "1:**/b:zero:131072k" },
-	{ "/a/.b/..c/.*", "1:/a/.b/..c/.*:zero:131072k" },
+	{ "\\#a", "1:\\#a:auto:131072k" },
+	{ "\\\"a\\\"", "1:\\\"a\\\":auto:131072k" },
+	{ "\"a\\\"b\"", "1:a\\\"b:auto:131072k" },
+	{ "a\\\\", "1:a\\\\:auto:131072k" },
+	{ "\\mode=off", "1:\\mode=off:auto:131072k" },
+	{ "model=off", "1:model=off:auto:131072k" },
+	{ "mode", "1:mode:auto:131072k" },
+	{ "\xe4\xff*", "1:\xe4\xff*:auto:131072k" },
+	{ "/a/b", "1:/a/b:auto:131072k" },
+	{ "**/b", "1:**/b:auto:131072k" },
+	{ "/a/.b/..c/.*", "1:/a/.b/..c/.*:auto:131072k" },
 };
 
 static void rules_are_read(void **state)
@@ -188,7 +188,7 @@ static void a_failed_text_leaves_the_list_as_it_was(void **state)
 	assert_int_equal(rules_parse(&rules, "a;b", 3, "one", &error), 0);
 	assert_int_equal(rules_parse(&rules, "c;d;e;f;g;h;i;j mode", 20, "two", &error), -EINVAL);
 	describe(rules, got, sizeof(got));
-	assert_string_equal(got, "1:a:zero:131072k|1:b:zero:131072k");
+	assert_string_equal(got, "1:a:auto:131072k|1:b:auto:131072k");
 	assert_int_equal(rules_parse(&rules, "c", 1, "three", &error), 0);
 	assert_int_equal(rules_count(rules), 3);
 	assert_string_equal(rules_get(rules, 1)->origin, "one");
