@@ -62,6 +62,8 @@ void files_settle_lost(struct description *description, int fd);
 
 /* A rule says that the file is to be managed. */
 bool files_matches(int fd, const char *name);
+/* False: none does. Without a system call. */
+bool files_may_match(const char *name);
 
 /* --- revive.c --- */
 /*

@@ -116,6 +116,11 @@ bool files_matches(int fd, const char *name)
 	return match(fd, name);
 }
 
+bool files_may_match(const char *name)
+{
+	return name && rules_may_match(atomic_load(&rules), name);
+}
+
 static void opened(int fd, int flags, const char *name, uint32_t reasons)
 {
 	int saved_errno = errno;

@@ -110,7 +110,7 @@ int files_revive_begin(int fd, int flags, const char *name)
 	int saved_errno = errno, place = -1;
 	int cancel = cancel_disable();
 
-	if (!(flags & O_PATH) && files_matches(fd, name) && has_mark(fd)) {
+	if (!(flags & O_PATH) && files_may_match(name) && has_mark(fd) && files_matches(fd, name)) {
 		/* Emptied by this very opening. */
 		if (flags & O_TRUNC)
 			mark_remove(fd);

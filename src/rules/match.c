@@ -20,29 +20,51 @@ static bool last_matches(const struct rule *rule, const char *last, size_t lengt
 	       glob_matches(rule->last, last);
 }
 
-/*
- * Tries this text's first count rules, the last one first, then those of the texts before it. Apart
- * from rules_match: it alone needs the large buffer.
- */
+/* Where in the rules a search stands: below the count'th of a text, the last one first. */
+struct search {
+	const struct rules *rules;
+	size_t count; /* valid while there are rules */
+	const char *last;
+	size_t length;
+};
+
+static void begin(struct search *search, const struct rules *rules, const char *opened_name)
+{
+	search->last = last_component(opened_name);
+	search->length = strlen(search->last);
+	/* A name that ends in a slash is a directory's. */
+	search->rules = search->length ? rules : NULL;
+	search->count = rules ? rules->count : 0;
+}
+
+/* The next rule whose last component matches; NULL: there is no more. */
+static const struct rule *next(struct search *search)
+{
+	while (search->rules) {
+		while (search->count > 0) {
+			const struct rule *rule = &search->rules->list[--search->count];
+
+			if (last_matches(rule, search->last, search->length))
+				return rule;
+		}
+		search->rules = search->rules->before;
+		search->count = search->rules ? search->rules->count : 0;
+	}
+	return NULL;
+}
+
+/* Apart from rules_match: it alone needs the large buffer. */
 __attribute__((noinline))
-static const struct rule *match_resolved(const struct rules *rules, size_t count, const char *last,
-					 size_t length,
+static const struct rule *match_resolved(struct search *search, const struct rule *rule,
 					 int (*resolve)(void *context, char *buffer, size_t size),
 					 void *context)
 {
 	char path[PATH_MAX];
 	bool resolved = resolve && resolve(context, path, sizeof(path)) == 0;
 
-	for (; rules; rules = rules->before, count = rules ? rules->count : 0) {
-		while (count--) {
-			const struct rule *rule = &rules->list[count];
-
-			if (!last_matches(rule, last, length))
-				continue;
-			if (!rule->has_slash || (resolved && glob_matches(rule->pattern, path)))
-				return rule;
-		}
-	}
+	for (; rule; rule = next(search))
+		if (!rule->has_slash || (resolved && glob_matches(rule->pattern, path)))
+			return rule;
 	return NULL;
 }
 
@@ -50,22 +72,18 @@ const struct rule *rules_match(const struct rules *rules, const char *opened_nam
 			       int (*resolve)(void *context, char *buffer, size_t size),
 			       void *context)
 {
-	const char *last = last_component(opened_name);
-	size_t length = strlen(last);
+	const struct rule *rule;
+	struct search search;
 
-	/* A name that ends in a slash is a directory's. */
-	if (!length)
-		return NULL;
-	for (; rules; rules = rules->before) {
-		for (size_t count = rules->count; count > 0; count--) {
-			const struct rule *rule = &rules->list[count - 1];
+	begin(&search, rules, opened_name);
+	rule = next(&search);
+	return rule && rule->has_slash ? match_resolved(&search, rule, resolve, context) : rule;
+}
 
-			if (!last_matches(rule, last, length))
-				continue;
-			if (rule->has_slash)
-				return match_resolved(rules, count, last, length, resolve, context);
-			return rule;
-		}
-	}
-	return NULL;
+bool rules_may_match(const struct rules *rules, const char *opened_name)
+{
+	struct search search;
+
+	begin(&search, rules, opened_name);
+	return next(&search);
 }

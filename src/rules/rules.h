@@ -98,6 +98,9 @@ const struct rule *rules_match(const struct rules *rules, const char *opened_nam
 			       int (*resolve)(void *context, char *buffer, size_t size),
 			       void *context);
 
+/* False: rules_match would find none. No system call, async-signal-safe. */
+bool rules_may_match(const struct rules *rules, const char *opened_name);
+
 /*
  * Sets one option, as `name=value` in a rule would. On error *options is as it was, and the message
  * has no origin.

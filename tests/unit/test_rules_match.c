@@ -86,6 +86,7 @@ static void the_last_match_wins(void **state)
 		assert_int_equal(rules_parse(&rules, matches[i].rules, strlen(matches[i].rules), "t",
 					     &error), 0);
 		rule = rules_match(rules, matches[i].opened, resolve, &resolver);
+		assert_true(!rule || rules_may_match(rules, matches[i].opened));
 		if (matches[i].pattern) {
 			assert_non_null(rule);
 			assert_string_equal(rule->pattern, matches[i].pattern);
@@ -103,10 +104,16 @@ static void without_a_resolver_only_names_match(void **state)
 	struct rules_error error;
 
 	(void)state;
-	assert_int_equal(rules_parse(&rules, "*.log;/x/*", 10, "t", &error), 0);
+	assert_int_equal(rules_parse(&rules, "*.log;/x/*.x", 12, "t", &error), 0);
 	assert_string_equal(rules_match(rules, "a.log", NULL, NULL)->pattern, "*.log");
 	assert_null(rules_match(rules, "a.txt", NULL, NULL));
 	assert_null(rules_match(NULL, "a.txt", NULL, NULL));
+	assert_null(rules_match(rules, "a.x", NULL, NULL));
+	assert_true(rules_may_match(rules, "a.log"));
+	assert_true(rules_may_match(rules, "a.x"));
+	assert_false(rules_may_match(rules, "a.txt"));
+	assert_false(rules_may_match(rules, "a.log/"));
+	assert_false(rules_may_match(NULL, "a.txt"));
 	rules_free(rules);
 }
 
