@@ -58,6 +58,7 @@ struct description {
 	_Atomic bool released;	      /* to be freed by the last holder */
 	_Atomic int fds;	      /* descriptors in the table; 0 while free */
 	_Atomic uint32_t lives;	      /* how often freed: another number, another file */
+	_Atomic uint32_t resizes;     /* odd while we have the size of the ordinary file changed, see glance.h */
 	size_t index; /* in the pool; never changes */
 
 	/* Set when the file is opened, unchanged until the last descriptor is closed. */

@@ -321,7 +321,9 @@ bool engage_take(struct description *description, const struct transfer *transfe
 
 	signals_block(&saved);
 	if (gate_close(&description->gate, GATE_PATIENCE)) {
+		atomic_fetch_add(&description->resizes, 1);
 		engage_locked(description, transfer);
+		atomic_fetch_add(&description->resizes, 1);
 		gate_open(&description->gate);
 	} else {
 		/* Somebody stays inside: waiting for him at every append would be the slower way. */

@@ -97,6 +97,9 @@ ssize_t files_write(struct description *description, struct transfer *transfer);
 struct glance;
 ssize_t files_overwrote(struct description *description, struct transfer *transfer,
 			const struct glance *glance, ssize_t written);
+/* The same of an ordinary file's, whose size may have changed meanwhile. */
+ssize_t files_overwrote_ordinary(struct description *description, struct transfer *transfer,
+				 ssize_t written);
 ssize_t files_read(struct description *description, struct transfer *transfer);
 
 /* --- sync.c --- */

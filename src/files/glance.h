@@ -73,6 +73,35 @@ static inline bool glance_overwrites(struct glance *glance, struct description *
 	       !seal_is_at_stake(slot, offset, (int64_t)bytes);
 }
 
+/*
+ * A pwrite of these bytes stays inside an ordinary file, as far as we know: then it makes no difference
+ * to it whether the file is extended meanwhile. *resizes is for after it.
+ */
+static inline bool glance_overwrites_ordinary(struct description *description, off_t offset,
+					      size_t bytes, uint32_t *resizes)
+{
+	int64_t size = atomic_load_explicit(&description->size_seen, memory_order_relaxed);
+	struct claim_slot *slot;
+
+	*resizes = atomic_load_explicit(&description->resizes, memory_order_acquire);
+	slot = atomic_load_explicit(&description->slot, memory_order_acquire);
+	return !slot_is_extended(slot) && (uint64_t)offset <= (uint64_t)size &&
+	       bytes <= (uint64_t)(size - offset) && !description->synchronous &&
+	       !atomic_load_explicit(&description->append, memory_order_relaxed);
+}
+
+/*
+ * After it: neither has the file's size been changed meanwhile, nor does fd lead elsewhere. Else the
+ * write may have gone past an end of which we knew nothing, and be cut away: it is to be made again.
+ */
+static inline bool glance_overwrote_ordinary(struct description *description, int fd,
+					     uint32_t resizes)
+{
+	/* An odd one agrees with none. */
+	return atomic_load_explicit(&description->resizes, memory_order_acquire) == (resizes & ~1U) &&
+	       table_get(fd) == description;
+}
+
 /* After it: the data hasn't been cut to less, which would have come first then. */
 static inline bool glance_overwrote(const struct glance *glance, off_t offset, size_t bytes)
 {

@@ -265,7 +265,9 @@ void keep_give_back(struct description *description, int fd)
 	/* Extended again by another thread: the lease is the guardian's. */
 	if (!slot_is_extended(atomic_load(&description->slot)) &&
 	    lease_begin_moment(fd, &moment) == 0) {
+		atomic_fetch_add(&description->resizes, 1);
 		cut(description, fd);
+		atomic_fetch_add(&description->resizes, 1);
 		lease_end_moment(fd, &moment);
 	}
 	gate_open(&description->gate);

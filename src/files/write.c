@@ -289,11 +289,15 @@ static bool write_extended(struct description *description, struct claim_slot *s
 static void note_plain(struct description *description, const struct transfer *transfer,
 		       ssize_t written)
 {
+	int64_t end = transfer->offset + written;
 	/* Not locked: what threads take from each other's sum makes the allowance smaller, no more. */
 	uint64_t earned = atomic_load_explicit(&description->bytes_earned, memory_order_relaxed);
 
 	atomic_store_explicit(&description->bytes_earned, earned + (uint64_t)written,
 			      memory_order_relaxed);
+	if (transfer->at_offset && !atomic_load_explicit(&description->append, memory_order_relaxed) &&
+	    end > atomic_load_explicit(&description->size_seen, memory_order_relaxed))
+		atomic_store_explicit(&description->size_seen, end, memory_order_relaxed);
 	if (transfer->flags & (RWF_DSYNC | RWF_SYNC))
 		seal_note_synced(description, seal_before_sync(description, transfer->fd));
 	if (description->synchronous)
@@ -435,6 +439,23 @@ ssize_t files_overwrote(struct description *description, struct transfer *transf
 	}
 	if (written < (ssize_t)transfer->bytes)
 		written = write_out(description, transfer, written);
+	if (written >= 0)
+		errno = saved_errno;
+	cancel_restore(cancel);
+	return written;
+}
+
+ssize_t files_overwrote_ordinary(struct description *description, struct transfer *transfer,
+				 ssize_t written)
+{
+	int cancel, saved_errno;
+
+	/* Nobody has been told of it yet, so it may as well be made now. */
+	if (written == (ssize_t)transfer->bytes)
+		return files_write(description, transfer);
+	cancel = cancel_disable();
+	saved_errno = errno;
+	written = write_out(description, transfer, written);
 	if (written >= 0)
 		errno = saved_errno;
 	cancel_restore(cancel);

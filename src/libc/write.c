@@ -143,6 +143,15 @@ __attribute__((noinline)) static ssize_t rest_of_overwrite(const struct asked *a
 	return files_overwrote(asked->description, &t, glance, written);
 }
 
+__attribute__((noinline)) static ssize_t
+rest_of_ordinary_overwrite(const struct asked *asked, ssize_t written)
+{
+	struct iovec iov = {(void *)asked->buffer, asked->bytes};
+	struct transfer t = transfer_one(asked->fd, &iov, true, asked->offset, call_pwrite);
+
+	return files_overwrote_ordinary(asked->description, &t, written);
+}
+
 __attribute__((noinline)) static ssize_t pwrite_to_end(int fd, const void *buffer, size_t bytes,
 						       off_t offset,
 						       struct description *description)
@@ -150,6 +159,25 @@ __attribute__((noinline)) static ssize_t pwrite_to_end(int fd, const void *buffe
 	if (offset < 0)
 		return real_calls.pwrite(fd, buffer, bytes, offset);
 	return one(description, fd, buffer, bytes, true, offset, call_pwrite);
+}
+
+__attribute__((noinline)) static ssize_t pwrite_ordinary(int fd, const void *buffer, size_t bytes,
+							 off_t offset,
+							 struct description *description)
+{
+	struct asked asked;
+	uint32_t resizes;
+	ssize_t written;
+
+	if (!glance_overwrites_ordinary(description, offset, bytes, &resizes))
+		return pwrite_to_end(fd, buffer, bytes, offset, description);
+	asked_for(&asked, fd, buffer, bytes, offset, description);
+	GLANCE_IN_MEMORY(resizes);
+	written = real_calls.pwrite(fd, buffer, bytes, offset);
+	if (written == (ssize_t)asked.bytes &&
+	    glance_overwrote_ordinary(asked.description, asked.fd, resizes))
+		return written;
+	return rest_of_ordinary_overwrite(&asked, written);
 }
 
 /* The arguments stand in the registers in which they came. */
@@ -163,6 +191,8 @@ __attribute__((noinline)) static ssize_t pwrite_managed(int fd, const void *buff
 
 	if (thread_state.vforked)
 		return real_calls.pwrite(fd, buffer, bytes, offset);
+	if (!slot_is_extended(atomic_load_explicit(&description->slot, memory_order_acquire)))
+		return pwrite_ordinary(fd, buffer, bytes, offset, description);
 	if (!glance_overwrites(&glance, description, offset, bytes))
 		return pwrite_to_end(fd, buffer, bytes, offset, description);
 	asked_for(&asked, fd, buffer, bytes, offset, description);

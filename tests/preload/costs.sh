@@ -41,7 +41,7 @@ old_pread 60 0
 old_read 300 0
 old_lseek 260 0
 old_tell 260 0
-old_overwrite 470 0
+old_overwrite 60 0
 old_write 460 0
 old_fstat 60 0
 keep_append 480 0
@@ -49,7 +49,7 @@ keep_pread 60 0
 keep_read 300 0
 keep_lseek 260 0
 keep_tell 260 0
-keep_overwrite 480 0
+keep_overwrite 60 0
 keep_fstat 60 0
 extended_append_pwrite 820 0
 extended_append_write 800 1

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "test_engage_twin.h"
+#include "test_glanced.h"
 
 static struct twin t;
 static bool is_due;
@@ -195,6 +196,129 @@ static void opened_beside_a_fork_it_is_shared(void **state)
 	assert_false(opened_beside(SHARE_INHERITED, O_CLOEXEC));
 }
 
+static int made; /* how often */
+
+static ssize_t write_later(const struct transfer *transfer)
+{
+	made++;
+	append_meanwhile();
+	return twin_call_write(transfer);
+}
+
+static ssize_t write_at_once(const struct transfer *transfer)
+{
+	made++;
+	return twin_call_write(transfer);
+}
+
+static void overwrite(ssize_t (*call)(const struct transfer *transfer), size_t bytes)
+{
+	char data[100];
+	struct iovec iov = {data, bytes};
+	struct transfer transfer = {.fd = t.fd, .at_offset = true, .offset = 0, .iov = &iov,
+				    .count = 1, .bytes = bytes, .call = call};
+	ssize_t written;
+
+	memset(data, 'o', sizeof(data));
+	made = 0;
+	written = glanced_write(table_get(t.fd), &transfer);
+	transfer.fd = t.plain;
+	twin_same("overwrite", written, errno, twin_call_write(&transfer));
+}
+
+static void overwritten_while_it_is_extended_is_written_again(void **state)
+{
+	(void)state;
+	open_ordinary("a.log", O_RDWR);
+	is_due = false;
+	/* Its size is seen. */
+	atomic_store(&table_get(t.fd)->retry_at, INT64_MAX);
+	twin_write(&t, 1000, 0);
+	overwrite(write_at_once, 100);
+	assert_int_equal(made, 1);
+	twin_due(&t);
+	is_due = true;
+	overwrite(write_later, 100);
+	assert_int_equal(made, 2);
+	/* Extended. */
+	overwrite(write_at_once, 100);
+	assert_int_equal(made, 1);
+	twin_close(&t);
+}
+
+/* In the middle of our cut another thread's overwrite, past an end that a neighbour has moved, comes about. */
+static struct transfer *under_way;
+
+static int truncate_later(int fd, off_t length)
+{
+	struct transfer *transfer = under_way;
+
+	under_way = NULL;
+	if (transfer)
+		assert_int_equal(twin_call_write(transfer), transfer->bytes);
+	return ftruncate(fd, length);
+}
+
+static ssize_t cut_meanwhile(const struct transfer *transfer)
+{
+	struct transfer copy = *transfer;
+
+	if (made++ > 0)
+		return twin_call_write(transfer);
+	under_way = &copy;
+	keep_give_back(table_get(t.fd), t.fd);
+	assert_null(under_way);
+	return (ssize_t)transfer->bytes;
+}
+
+static void what_a_cut_has_taken_is_written_again(void **state)
+{
+	struct sys real = sys;
+
+	(void)state;
+	twin_open(&t, "a.keep", O_RDWR);
+	twin_write(&t, 1000, 0);
+	assert_true(atomic_load(&table_get(t.fd)->kept));
+	assert_int_equal(truncate(t.path, 0) | truncate(t.plain_path, 0), 0);
+	sys.ftruncate = truncate_later;
+	overwrite(cut_meanwhile, 100);
+	sys.ftruncate = real.ftruncate;
+	assert_false(atomic_load(&table_get(t.fd)->kept));
+	assert_int_equal(made, 2);
+	twin_size(&t);
+	twin_close(&t);
+}
+
+/* The longer way knows of no end, and says so. */
+static void only_overwrites_that_are_known_go_the_short_way(void **state)
+{
+	uint32_t resizes;
+
+	(void)state;
+	twin_open(&t, "a.keep", O_RDWR);
+	twin_write(&t, 1000, 0);
+	assert_true(glance_overwrites_ordinary(table_get(t.fd), 900, 100, &resizes));
+	assert_true(glance_overwrote_ordinary(table_get(t.fd), t.fd, resizes));
+	assert_false(glance_overwrote_ordinary(table_get(t.fd), t.plain, resizes));
+	assert_false(glance_overwrites_ordinary(table_get(t.fd), 900, 101, &resizes));
+	assert_false(glance_overwrites_ordinary(table_get(t.fd), 1001, 0, &resizes));
+	assert_false(glance_overwrites_ordinary(table_get(t.fd), -1, 1, &resizes));
+	atomic_store(&table_get(t.fd)->append, true);
+	assert_false(glance_overwrites_ordinary(table_get(t.fd), 0, 100, &resizes));
+	atomic_store(&table_get(t.fd)->append, false);
+	twin_truncate(&t, 500, false);
+	assert_false(glance_overwrites_ordinary(table_get(t.fd), 0, 500, &resizes));
+	twin_close(&t);
+	twin_open(&t, "a.keep", O_RDWR | O_DSYNC);
+	twin_write(&t, 1000, 0);
+	assert_false(glance_overwrites_ordinary(table_get(t.fd), 0, 100, &resizes));
+	twin_close(&t);
+	twin_open(&t, "a.keep", O_RDWR | O_APPEND);
+	twin_write(&t, 1000, 0);
+	assert_false(glance_overwrites_ordinary(table_get(t.fd), 0, 100, &resizes));
+	twin_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +328,9 @@ int main(void)
 		cmocka_unit_test(the_flags_are_the_programs),
 		cmocka_unit_test(barred_meanwhile_it_is_not_extended),
 		cmocka_unit_test(opened_beside_a_fork_it_is_shared),
+		cmocka_unit_test(overwritten_while_it_is_extended_is_written_again),
+		cmocka_unit_test(what_a_cut_has_taken_is_written_again),
+		cmocka_unit_test(only_overwrites_that_are_known_go_the_short_way),
 	};
 
 	return cmocka_run_group_tests(tests, twin_set_up, twin_tear_down);

@@ -5,13 +5,31 @@
 
 #include "files/glance.h"
 
+static inline ssize_t glanced_write_ordinary(struct description *description,
+					     struct transfer *transfer)
+{
+	uint32_t resizes;
+	ssize_t written;
+
+	if (!glance_overwrites_ordinary(description, transfer->offset, transfer->bytes, &resizes))
+		return files_write(description, transfer);
+	written = transfer->call(transfer);
+	if (written == (ssize_t)transfer->bytes &&
+	    glance_overwrote_ordinary(description, transfer->fd, resizes))
+		return written;
+	return files_overwrote_ordinary(description, transfer, written);
+}
+
 static inline ssize_t glanced_write(struct description *description, struct transfer *transfer)
 {
 	struct glance glance;
 	ssize_t written;
 
-	if (!transfer->at_offset || transfer->to_end || transfer->flags ||
-	    !glance_overwrites(&glance, description, transfer->offset, transfer->bytes))
+	if (!transfer->at_offset || transfer->to_end || transfer->flags)
+		return files_write(description, transfer);
+	if (!slot_is_extended(atomic_load(&description->slot)))
+		return glanced_write_ordinary(description, transfer);
+	if (!glance_overwrites(&glance, description, transfer->offset, transfer->bytes))
 		return files_write(description, transfer);
 	written = transfer->call(transfer);
 	if (written == (ssize_t)transfer->bytes &&
