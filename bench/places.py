@@ -20,9 +20,14 @@ def run(*command):
     subprocess.run(command, check=True)
 
 
+def scratch_parent():
+    return os.environ.get("TMPDIR", "/var/tmp")
+
+
 @contextlib.contextmanager
 def place(name):
-    scratch = tempfile.mkdtemp(prefix="preallocate-bench.", dir=os.environ.get("TMPDIR", "/var/tmp"))
+    scratch = tempfile.mkdtemp(prefix="preallocate-bench.", dir=scratch_parent())
+    os.chmod(scratch, 0o755)  # for servers that are another user
     directory, mounted = f"{scratch}/files", False
     os.mkdir(directory)
     try:
