@@ -1,30 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * append [-p | -P] [-a] [-w] [-s | -e EVERY] [-z] BYTES COUNT FILE: appends COUNT records of BYTES and prints records
- * per second. Every record, or every EVERYth, is followed by fdatasync, unless -s. Preallocates by hand, as a program does
- * that was written for it, with -p 128 MiB ahead, with -P zeroes that it writes, 1 MiB ahead. -a: O_APPEND,
- * -w: pwrite, else write. -z: a record ends in zero bytes.
+ * append [-p | -P | -f SIZE] [-a] [-w] [-s | -e EVERY] [-z] BYTES COUNT FILE: appends COUNT records of BYTES and
+ * prints records per second. Every record, or every EVERYth, is followed by fdatasync, unless -s. Preallocates by
+ * hand, as a program does that was written for it, with -p 128 MiB ahead, with -P zeroes that it writes, 1 MiB ahead.
+ * -a: O_APPEND, -w: pwrite, else write. -z: a record ends in zero bytes. -f: the file has this many bytes before, a
+ * hole.
  */
-#include <err.h>
-#include <fcntl.h>
-#include <stdbool.h>
+#include "bench.h"
+
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #define AHEAD (INT64_C(128) << 20)
 #define ZEROES_AHEAD (INT64_C(1) << 20)
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 static int64_t ahead(int fd, int64_t allocated, bool with_zeroes)
 {
@@ -49,7 +36,7 @@ int main(int argc, char **argv)
 	double started;
 	char *record;
 
-	while ((option = getopt(argc, argv, "pPawse:z")) != -1) {
+	while ((option = getopt(argc, argv, "pPawse:zf:")) != -1) {
 		switch (option) {
 		case 'p': by_hand = true; break;
 		case 'P': by_hand = with_zeroes = true; break;
@@ -58,11 +45,12 @@ int main(int argc, char **argv)
 		case 's': synced = false; break;
 		case 'e': every = atol(optarg); break;
 		case 'z': zeroes = true; break;
+		case 'f': end = positive(optarg); break;
 		default: return 2;
 		}
 	}
-	if (argc - optind != 3)
-		errx(2, "usage: append [-p | -P] [-a] [-w] [-s | -e EVERY] [-z] BYTES COUNT FILE");
+	if (argc - optind != 3 || (by_hand && end))
+		errx(2, "usage: append [-p | -P | -f SIZE] [-a] [-w] [-s | -e EVERY] [-z] BYTES COUNT FILE");
 	bytes = (size_t)atol(argv[optind]);
 	count = atol(argv[optind + 1]);
 	record = malloc(bytes);
@@ -73,7 +61,7 @@ int main(int argc, char **argv)
 		memset(record + bytes / 2, 0, bytes - bytes / 2);
 	/* O_APPEND would append behind what was allocated by hand. */
 	fd = open(argv[optind + 2], by_hand ? flags & ~O_APPEND : flags, 0644);
-	if (fd < 0 || fsync(fd) < 0)
+	if (fd < 0 || (end && (ftruncate(fd, end) < 0 || lseek(fd, end, SEEK_SET) < 0)) || fsync(fd) < 0)
 		err(1, "%s", argv[optind + 2]);
 
 	started = now();

@@ -1,45 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The works: each is done in one way in an empty directory and gives one figure."""
-import os
-import pwd
+import contextlib
 import re
-import shutil
 import subprocess
+import threading
 
 import commands
+import costs
 import inputs
 import programs
+from work import Work
 
-MODES = ["plain", "zero", "write", "auto"]
 BY_HAND = ["plain", "keep", "zero", "write", "auto", "hand", "hand-write"]
 SECONDS = "seconds; less is better"
-
-
-class Work:
-    """run(way, directory): the figure. More is better, except where the unit says otherwise.
-    Ratios are to the way `base`; needs are commands, or "user NAME"."""
-
-    def __init__(self, title, function, ways=None, unit="per second", needs=(), base="plain"):
-        self.title, self.function, self.unit, self.base = title, function, unit, base
-        self.ways = ways or MODES
-        self.needs = needs
-
-    def missing(self):
-        return ", ".join(name for name in self.needs if not is_here(name))
-
-    def run(self, way, directory):
-        inside = f"{directory}/work"
-        os.mkdir(inside)
-        try:
-            return self.function(way, inside)
-        finally:
-            shutil.rmtree(inside)
-
-
-def is_here(name):
-    if not name.startswith("user "):
-        return shutil.which(name)
-    return any(entry.pw_name == name.removeprefix("user ") for entry in pwd.getpwall())
 
 
 class Appends:
@@ -56,6 +29,22 @@ class Appends:
             return float(self.library.output(way, ["*.log"], self.program, *by_hand, *options, str(count),
                                              f"{directory}/a.log"))
         return work
+
+    def challenged(self, way, directory):
+        """The same, while somebody else opens the file twenty times a second."""
+        path, done = f"{directory}/a.log", threading.Event()
+
+        def opens():
+            while not done.wait(0.05):
+                with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+                    file.read(1)
+        reader = threading.Thread(target=opens)
+        reader.start()
+        try:
+            return float(self.library.output(way, ["*.log"], self.program, "4096", "5000", path))
+        finally:
+            done.set()
+            reader.join()
 
     def extents(self, way, directory):
         """Eight programs that append 16 KiB and sync every fourth, 16 MiB each: extents of a file."""
@@ -85,6 +74,7 @@ def append_works(appends):
         Work("append + fdatasync, 4096 B, O_APPEND", appends.append("-a", "4096"), BY_HAND),
         Work("append + fdatasync, 100 B ending in zeroes", appends.append("-z", "100"), BY_HAND),
         Work("append + fdatasync, 4096 B ending in zeroes", appends.append("-z", "4096"), BY_HAND),
+        Work("append + fdatasync, 4096 B, 20 opens/s", appends.challenged),
         Work("append, 4096 B", appends.append("-s", "4096", count=20000), ["plain", "auto"]),
         Work("append, 65536 B", appends.append("-s", "65536", count=4000), ["plain", "auto"]),
         Work("8 programs, 16 KiB, sync every 4th", appends.extents, ["plain", "keep", "zero", "write", "auto"],
@@ -117,4 +107,5 @@ def program_works(real):
 def all_works(build, directory):
     """Those of the build tree; inputs are made in the directory, which is the caller's to remove."""
     library = commands.Library(build)
-    return append_works(Appends(library)) + program_works(programs.Programs(library, inputs.Inputs(directory)))
+    return [*append_works(Appends(library)), *program_works(programs.Programs(library, inputs.Inputs(directory))),
+            *costs.cost_works(library)]

@@ -105,7 +105,7 @@ static inline void gate_enter(struct gate *gate, struct gate_pass *pass)
 	pass->inside_already = pass->outer == gate;
 	if (pass->inside_already)
 		return;
-	atomic_store_explicit(&gate->word, seen + 1, memory_order_relaxed);
+	count_add(&gate->word, 1);
 	thread_state.in_gate = gate;
 	atomic_signal_fence(memory_order_seq_cst);
 }
@@ -122,7 +122,7 @@ static inline void gate_leave(struct gate *gate, const struct gate_pass *pass)
 	}
 	atomic_signal_fence(memory_order_seq_cst);
 	thread_state.in_gate = pass->outer;
-	atomic_store_explicit(&gate->word, seen - 1, memory_order_relaxed);
+	count_add(&gate->word, (uint32_t)-1);
 }
 
 /*

@@ -72,19 +72,19 @@ static inline void cancel_restore(int saved)
 void cancel_release(void);
 
 /*
- * A count that only this process's threads change. While there is one thread it isn't locked: signal
- * handlers leave it as they found it. Returns what it was.
+ * A count that only this process's threads change. While there is one thread its instruction isn't
+ * locked, but one it is: a signal handler, which may start the first thread, comes before or after it.
+ * Returns what it was.
  */
 static inline uint32_t count_add(_Atomic uint32_t *count, uint32_t change)
 {
-	uint32_t was;
-
-	if (!__libc_single_threaded)
-		return atomic_fetch_add(count, change);
-	was = atomic_load_explicit(count, memory_order_relaxed);
-	atomic_store_explicit(count, was + change, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-	return was;
+#ifdef __x86_64__
+	if (__libc_single_threaded) {
+		__asm__ volatile("xaddl %0, %1" : "+r"(change), "+m"(*count) : : "cc", "memory");
+		return change;
+	}
+#endif
+	return atomic_fetch_add(count, change);
 }
 
 #endif

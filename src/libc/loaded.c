@@ -2,6 +2,7 @@
 #include "libc/loaded.h"
 
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *path_by_address(void)
@@ -45,15 +46,22 @@ struct wanted {
 	uint32_t hash;
 };
 
+static ElfW(Addr) distance(ElfW(Addr) a, ElfW(Addr) b)
+{
+	return a > b ? a - b : b - a;
+}
+
 /*
  * glibc has added the base to the entries already, but not where they can't be written to: RISC-V,
- * the vDSO.
+ * the vDSO. All of an object lies together, and the base may be "negative": linked to a high address,
+ * loaded to a lower one.
  */
 static const void *address_of(const struct link_map *map, const ElfW(Dyn) *entry)
 {
-	ElfW(Addr) address = entry->d_un.d_ptr;
+	ElfW(Addr) address = entry->d_un.d_ptr, moved = address + map->l_addr;
+	ElfW(Addr) here = (ElfW(Addr))map->l_ld;
 
-	return (const void *)(address < map->l_addr ? address + map->l_addr : address);
+	return (const void *)(distance(moved, here) < distance(address, here) ? moved : address);
 }
 
 static void find_hash(struct symbols *symbols, const uint32_t *table)
@@ -143,10 +151,14 @@ static struct wanted hash_name(const char *name)
 	return wanted;
 }
 
-/* NULL: we stand in another namespace (dlmopen), or a thread is loading something right now. */
+/*
+ * NULL: a thread is loading something right now, or there is more than one namespace: we may stand in
+ * another one (dlmopen), or what is called is up to an auditor (rtld-audit(7), LD_AUDIT).
+ */
 static const struct link_map *find_ourselves(void)
 {
-	const struct link_map *map = _r_debug.r_state == RT_CONSISTENT ? _r_debug.r_map : NULL;
+	const struct link_map *map = _r_debug.r_version == 1 && _r_debug.r_state == RT_CONSISTENT
+					     ? _r_debug.r_map : NULL;
 
 	while (map && map->l_ld != _DYNAMIC)
 		map = map->l_next;
@@ -163,8 +175,10 @@ static const struct link_map *first, *last;
  */
 bool loaded_start(void)
 {
-	const struct wanted libc = hash_name("__libc_start_main");
-	const struct link_map *ourselves = find_ourselves();
+	/* Nobody wraps it. */
+	const struct wanted libc = hash_name("gnu_get_libc_version");
+	/* Before glibc 2.35 the version doesn't tell of an auditor. */
+	const struct link_map *ourselves = getenv("LD_AUDIT") ? NULL : find_ourselves();
 	struct symbols symbols;
 
 	for (const struct link_map *map = ourselves; map; map = map->l_next) {

@@ -17,7 +17,7 @@ bool loaded_start(void);
 /*
  * dlsym(RTLD_NEXT, name), but lock-free, async-signal-safe and without malloc. NULL: there is none,
  * or only dlsym knows it (it isn't defined before libc's end, libc isn't glibc, an indirect
- * function, another namespace).
+ * function, another namespace, an auditor).
  */
 void *loaded_next_symbol(const char *name);
 

@@ -112,6 +112,9 @@ EXPORT int clone(int (*run)(void *), void *stack, int flags, void *argument, ...
 	for (int i = 0; i < 3; i++)
 		a[i] = va_arg(arguments, void *);
 	va_end(arguments);
+	/* Another thread, which libc doesn't know of. */
+	if (flags & CLONE_VM)
+		__libc_single_threaded = 0;
 	/* A thread, or a process with our descriptor table: nobody new has a description. */
 	if ((flags & CLONE_FILES) || thread_state.vforked)
 		return REAL(clone)(run, stack, flags, argument, a[0], a[1], a[2]);

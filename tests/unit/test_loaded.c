@@ -88,6 +88,19 @@ static void a_list_under_change_is_not_read(void **state)
 	assert_true(loaded_start());
 }
 
+/* What is called is up to it. */
+static void an_auditor_is_not_passed_by(void **state)
+{
+	(void)state;
+	_r_debug.r_version++;
+	assert_false(loaded_start());
+	_r_debug.r_version--;
+	assert_int_equal(setenv("LD_AUDIT", "", 1), 0);
+	assert_false(loaded_start());
+	assert_int_equal(unsetenv("LD_AUDIT"), 0);
+	assert_true(loaded_start());
+}
+
 static void our_own_path(void **state)
 {
 	(void)state;
@@ -150,6 +163,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(indirect_functions_are_left_to_dlsym),
 		cmocka_unit_test(only_what_stays),
 		cmocka_unit_test(a_list_under_change_is_not_read),
+		cmocka_unit_test(an_auditor_is_not_passed_by),
 		cmocka_unit_test(our_own_path),
 		cmocka_unit_test(behind_a_preloaded_library),
 		cmocka_unit_test(behind_one_that_is_linked_the_old_way),
