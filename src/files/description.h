@@ -40,7 +40,7 @@ enum keep_reason {
 
 	/* With one of these it is topped up; a stream is counted in its own calls. */
 	KEEP_TOPPED_UP = KEEP_RULE | KEEP_MAPPED | KEEP_STREAM | KEEP_ASYNC | KEEP_OWN |
-			 KEEP_SHARED | KEEP_UNSUPPORTED | KEEP_CHALLENGED | KEEP_REFUSED,
+			 KEEP_SHARED | KEEP_UNSUPPORTED | KEEP_REFUSED,
 };
 
 /* What rule_options says for the filter and the guardian, while others look at it. */

@@ -638,6 +638,8 @@ static void a_neighbour_is_left_in_peace_for_a_while(void **state)
 	twin_write(&t, 97, -1);
 	assert_false(twin_is_extended(&t));
 	assert_true(twin_reasons(&t) & KEEP_CHALLENGED);
+	/* Nor is anything allocated in small pieces meanwhile. */
+	assert_int_equal(atomic_load(&table_get(t.fd)->keep_extensions), 0);
 	twin_due(&t);
 	twin_write(&t, 97, -1);
 	assert_true(twin_is_extended(&t));
