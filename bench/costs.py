@@ -264,4 +264,7 @@ def growing(costs):
 
 def cost_works(library):
     costs = Costs(library.build)
-    return [*starts(costs), *calls(costs), *scaling(costs), *memory(costs), *growing(costs)]
+    works = [*starts(costs), *calls(costs), *scaling(costs), *memory(costs), *growing(costs)]
+    for work in works:
+        work.kind = "cost"
+    return works

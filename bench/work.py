@@ -11,7 +11,8 @@ class Work:
     """run(way, directory): the figure. More is better, except where the unit says otherwise. NaN: not to be had here.
     Ratios are to the way `base`; needs are commands, or "user NAME"."""
 
-    once = False  # on the first place only: it doesn't depend on the filesystem
+    once = False   # on the first place only: it doesn't depend on the filesystem
+    kind = "gain"  # or "cost": there is nothing to be gained, only to be lost
 
     def __init__(self, title, function, ways=None, unit="per second", needs=(), base="plain"):
         self.title, self.function, self.unit, self.base = title, function, unit, base
