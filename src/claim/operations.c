@@ -12,8 +12,12 @@
 
 #define CACHE_PAGE 4096
 
-/* Times the step, where that grows with the file. */
+/*
+ * Times the step, where that grows with the file, but not less than this: each piece may be an extent, and with
+ * more than four ext4 writes one block more at each sync.
+ */
 #define BLOCKS_AHEAD 128
+#define LEAST_AHEAD (INT64_C(4) << 20)
 
 /* How often the mark is tried on a full filesystem. */
 #define ANNOUNCEMENTS 8
@@ -43,6 +47,8 @@ static void allocate_ahead(struct claimed *claimed, int64_t offset, int64_t byte
 
 	if (claimed->most > 0 && size / BLOCKS_AHEAD > claimed->most)
 		size = claimed->most * BLOCKS_AHEAD;
+	if (size < LEAST_AHEAD && LEAST_AHEAD <= claimed->options.prealloc_size)
+		size = LEAST_AHEAD;
 	if (offset + bytes <= claimed->ahead_end || size <= bytes || size > op_headroom(claimed) ||
 	    sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, offset, size) < 0)
 		return;

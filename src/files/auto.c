@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "files/auto.h"
 
-#include "base/sys.h"
+#include "base/size.h"
 #include "claim/lease.h"
 
 #include <errno.h>
@@ -30,11 +30,8 @@ bool auto_leaves_alone(const struct description *description, const struct statf
 static int64_t size_now(struct description *description, int fd)
 {
 	int64_t data_end = atomic_load(&atomic_load(&description->slot)->positions.data_end);
-	struct stat st;
 
-	if (data_end >= 0)
-		return data_end;
-	return sys.fstat(fd, &st) == 0 ? st.st_size : -1;
+	return data_end >= 0 ? data_end : size_of(fd);
 }
 
 void auto_note_sync(struct description *description, int fd, int64_t size)

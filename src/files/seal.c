@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "files/seal.h"
 
+#include "base/size.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "claim/claim.h"
@@ -264,11 +265,10 @@ static void note_synced(struct claim_slot *slot, int64_t end)
 /* From the size, of a file that isn't extended. */
 static int64_t ordinary_end(struct description *description, int fd)
 {
-	struct stat st;
-	int64_t end = sys.fstat(fd, &st) == 0 ? st.st_size : 0;
+	int64_t end = size_of(fd);
 
 	/* Extended meanwhile: that is no size of the program's. */
-	return slot_is_extended(atomic_load(&description->slot)) ? 0 : end;
+	return end < 0 || slot_is_extended(atomic_load(&description->slot)) ? 0 : end;
 }
 
 /*

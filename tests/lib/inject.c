@@ -70,6 +70,7 @@ static const struct part {
 	{"syscall:openat", SYS_openat},		    {"syscall:pidfd_open", SYS_pidfd_open},
 	{"syscall:pwritev2", SYS_pwritev2},	    {"syscall:read", SYS_read},
 	{"syscall:rt_sigprocmask", SYS_rt_sigprocmask}, {"syscall:setsid", SYS_setsid},
+	{"syscall:statx", SYS_statx},
 	{"syscall:wait4", SYS_wait4},		    {"syscall:write", SYS_write},
 	{"syscall:writev", SYS_writev},		    {"syscall:other", -1},
 };
