@@ -164,7 +164,7 @@ class Programs:
     def qemu_bench(self, way, directory):
         """1500 writes of 64 KiB, one after the other, into clusters not yet allocated, a flush after each; seconds."""
         return self.qemu(way, directory, "qemu-img", "bench", "-w", "-c", "1500", "-d", "1", "-s", "65536",
-                         "--flush-interval=1", "-t", "writeback", "--image-opts")
+                         "--flush-interval=1", "--pattern=97", "-t", "writeback", "--image-opts")
 
     def qemu_io(self, way, directory):
         """4000 writes of 64 KiB, one after the other, into clusters not yet allocated, a flush after every fourth;

@@ -7,10 +7,12 @@
 #include <errno.h>
 
 /*
- * Above this, in bytes between two syncs, most appends reach a block that wasn't written to before: what that
- * costs (the journal of an extent that isn't unwritten any more) is saved by mode write only.
+ * From this on, in bytes between two syncs, most appends reach a block that wasn't written to before: what that
+ * costs (the journal of an extent that isn't unwritten any more) is saved by mode write only. Above MOST the
+ * zeroes cost more than that.
  */
-#define LARGE_APPENDS 512
+#define WRITE_LEAST 512
+#define WRITE_MOST (INT64_C(128) << 10)
 
 /* Before a MiB of zeroes is written for it, it has to look as if it would need that. */
 #define WORTH_ZEROES (INT64_C(256) << 10)
@@ -58,11 +60,12 @@ void auto_note_sync(struct description *description, int fd, int64_t size)
 	errno = saved_errno;
 }
 
-static bool has_large_appends(const struct description *description)
+static bool gains_by_zeroes(const struct description *description)
 {
 	unsigned int syncs = atomic_load(&description->auto_syncs);
+	int64_t appended = syncs > 0 ? atomic_load(&description->auto_grown) / syncs : 0;
 
-	return syncs > 0 && atomic_load(&description->auto_grown) / syncs >= LARGE_APPENDS;
+	return appended >= WRITE_LEAST && appended <= WRITE_MOST;
 }
 
 void auto_fill_request(const struct description *description, struct claim_request *request,
@@ -71,7 +74,7 @@ void auto_fill_request(const struct description *description, struct claim_reque
 	if (!is_auto(description))
 		return;
 	request->most = end / SHARE + 1;
-	if (!has_large_appends(description))
+	if (!gains_by_zeroes(description))
 		return;
 	if (atomic_load(&description->auto_grown) >= WORTH_ZEROES)
 		request->flags |= CLAIM_WRITE;
