@@ -141,7 +141,7 @@ earned() {
 }
 
 tells() {
-	"$PREALLOCATE" match -m '*.data' "$MNT/any.data" | grep -F "$1"
+	"$PREALLOCATE" match --mode=zero -m '*.data' "$MNT/any.data" | grep -F "$1"
 }
 
 quotas_on_btrfs() {

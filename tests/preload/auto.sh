@@ -102,7 +102,7 @@ each_filesystem() {
 	appends 'large synced appends' "$large" -n 400 -s 8192 -y
 	appends 'large appends to a file that is opened synchronously' "$large" -n 400 -s 8192 -Y dsync
 	appends 'appends too large to be written twice' "$small" -n 60 -s 262144 -y
-	mode=write appends 'mode write' "$written" -n 50 -s 8192 -y
+	mode='write' appends 'mode write' "$written" -n 50 -s 8192 -y
 	appends 'large synced appends, write-only' "$later" -n 400 -s 8192 -y -o
 	if [ "$large" = write ]; then
 		appends 'a file that grows' "$large" -n 1500 -s 16384 -y -E 4
