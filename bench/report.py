@@ -11,6 +11,9 @@ import subprocess
 
 SHOWN = ("zero", "write", "auto")
 
+# Of the plot, in pixels.
+PANEL, LABELS = 240, 260
+
 
 def number(value):
     """Three digits of it, at least."""
@@ -55,19 +58,20 @@ def plot(path, results):
     places = list(dict.fromkeys(result["place"] for result in results))
     titles = list(dict.fromkeys(result["work"] for result in results))
     by = {(result["place"], result["work"]): result for result in results}
-    script = [f"set terminal svg size {140 + 44 * len(titles)},{260 * len(places) + 240} font 'sans,12' "
-              "background 'white'", f"set output '{path}'",
-              "set style data histograms", "set style fill solid 0.8 noborder", "set boxwidth 0.9", "set grid y",
-              "set yrange [0:*]", "set ylabel 'times plain'", "set lmargin 10", "set rmargin 12",
-              "set key outside top right horizontal", f"set multiplot layout {len(places)},1"]
-    for place in places:
-        rows = [" ".join([f'"{title}"', *(cell(by.get((place, title)), way) for way in SHOWN)]) for title in titles]
+    height = PANEL * len(places) + LABELS
+    script = [f"set terminal svg size {140 + 44 * len(titles)},{height} font 'sans,12' background 'white' noenhanced",
+              f"set output '{path}'", "set style data histograms", "set style fill solid 0.8 noborder",
+              "set boxwidth 0.9", "set grid y", "set yrange [0:*]", "set ylabel 'times plain'", "set lmargin 10",
+              "set rmargin 4", "set xtics rotate by 50 right nomirror", "set multiplot"]
+    for number, place in enumerate(places):
         last = place == places[-1]
+        rows = [" ".join([f'"{title if last else str()}"', *(cell(by.get((place, title)), way) for way in SHOWN)])
+                for title in titles]
+        top, bottom = PANEL * number + 40, PANEL * (number + 1) - 15
         script += ["$data << END", *rows, "END", f"set title '{place}' offset 0,-0.5",
-                   "set xtics rotate by -50 nomirror" if last else "set xtics format ''",
-                   "set bmargin 15" if last else "set bmargin 1"]
-        columns = ", ".join(f"$data using {i + 2}:xtic({'1' if last else chr(34) * 2}) title '{way}'"
-                            for i, way in enumerate(SHOWN))
+                   f"set tmargin at screen {1 - top / height}", f"set bmargin at screen {1 - bottom / height}",
+                   "unset key" if number else "set key outside top right horizontal"]
+        columns = ", ".join(f"$data using {i + 2}:xtic(1) title '{way}'" for i, way in enumerate(SHOWN))
         script.append(f"plot {columns}, 1 notitle lc rgb 'black'")
     subprocess.run(["gnuplot"], input="\n".join([*script, "unset multiplot", ""]), text=True, check=True)
 
