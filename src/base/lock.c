@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-
 static void futex_wait(_Atomic uint32_t *word, uint32_t value, int flag, int64_t timeout_ns)
 {
 	struct timespec timeout = {.tv_sec = timeout_ns / 1000000000,

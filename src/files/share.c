@@ -219,6 +219,8 @@ void share_in_child(void)
 	claim_forget();
 	for (size_t i = 0; (description = description_next(&i)); description_let_go(description)) {
 		description->gate = (struct gate){0};
+		/* Another thread may have been about it. */
+		atomic_store(&description->resizes, 0);
 		atomic_store(&description->slot, &slot_none);
 		atomic_store(&description->shared_with, 0);
 		atomic_store(&description->kept, false);

@@ -289,14 +289,15 @@ static bool write_extended(struct description *description, struct claim_slot *s
 static void note_plain(struct description *description, const struct transfer *transfer,
 		       ssize_t written)
 {
+	bool in_place = transfer->at_offset && !transfer->to_end &&
+			!atomic_load_explicit(&description->append, memory_order_relaxed);
 	int64_t end = transfer->offset + written;
 	/* Not locked: what threads take from each other's sum makes the allowance smaller, no more. */
 	uint64_t earned = atomic_load_explicit(&description->bytes_earned, memory_order_relaxed);
 
 	atomic_store_explicit(&description->bytes_earned, earned + (uint64_t)written,
 			      memory_order_relaxed);
-	if (transfer->at_offset && !atomic_load_explicit(&description->append, memory_order_relaxed) &&
-	    end > atomic_load_explicit(&description->size_seen, memory_order_relaxed))
+	if (in_place && end > atomic_load_explicit(&description->size_seen, memory_order_relaxed))
 		atomic_store_explicit(&description->size_seen, end, memory_order_relaxed);
 	if (transfer->flags & (RWF_DSYNC | RWF_SYNC))
 		seal_note_synced(description, seal_before_sync(description, transfer->fd));
@@ -403,6 +404,17 @@ static ssize_t write_out(const struct description *description, struct transfer 
 	return result;
 }
 
+/* before: the errno of then; what has failed on the way to a success was none of the program's. */
+static ssize_t finish(const struct description *description, struct transfer *again, ssize_t written,
+		      int before)
+{
+	if (written < (ssize_t)again->bytes)
+		written = write_out(description, again, written);
+	if (written >= 0)
+		errno = before;
+	return written;
+}
+
 ssize_t files_write(struct description *description, struct transfer *transfer)
 {
 	int64_t offset = transfer->offset;
@@ -415,14 +427,9 @@ ssize_t files_write(struct description *description, struct transfer *transfer)
 	pthread_testcancel();
 	cancel = cancel_disable();
 	result = write_any(transfer);
-	if (result < (ssize_t)transfer->bytes) {
-		transfer->offset = offset;
-		transfer->apart = apart;
-		result = write_out(description, transfer, result);
-	}
-	/* What failed on the way to it was none of the program's. */
-	if (result >= 0)
-		errno = saved_errno;
+	transfer->offset = offset;
+	transfer->apart = apart;
+	result = finish(description, transfer, result, saved_errno);
 	cancel_restore(cancel);
 	return result;
 }
@@ -437,10 +444,7 @@ ssize_t files_overwrote(struct description *description, struct transfer *transf
 			note_late(glance->slot, transfer, written);
 		description_let_go(description);
 	}
-	if (written < (ssize_t)transfer->bytes)
-		written = write_out(description, transfer, written);
-	if (written >= 0)
-		errno = saved_errno;
+	written = finish(description, transfer, written, saved_errno);
 	cancel_restore(cancel);
 	return written;
 }
@@ -448,16 +452,13 @@ ssize_t files_overwrote(struct description *description, struct transfer *transf
 ssize_t files_overwrote_ordinary(struct description *description, struct transfer *transfer,
 				 ssize_t written)
 {
-	int cancel, saved_errno;
+	int cancel;
 
-	/* Nobody has been told of it yet, so it may as well be made now. */
-	if (written == (ssize_t)transfer->bytes)
+	/* What it has written may have been cut away. Nobody has been told of it, so it may as well be made now. */
+	if (written >= 0)
 		return files_write(description, transfer);
 	cancel = cancel_disable();
-	saved_errno = errno;
-	written = write_out(description, transfer, written);
-	if (written >= 0)
-		errno = saved_errno;
+	written = finish(description, transfer, written, errno);
 	cancel_restore(cancel);
 	return written;
 }

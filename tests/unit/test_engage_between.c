@@ -289,6 +289,45 @@ static void what_a_cut_has_taken_is_written_again(void **state)
 	twin_close(&t);
 }
 
+static ssize_t write_half(const struct transfer *transfer)
+{
+	struct iovec half = {transfer->iov->iov_base, transfer->iov->iov_len / 2};
+	struct transfer first = *transfer;
+
+	if (made++ > 0)
+		return twin_call_write(transfer);
+	first.iov = &half;
+	return twin_call_write(&first);
+}
+
+/* The half may be what was cut. */
+static void a_short_overwrite_is_written_again(void **state)
+{
+	(void)state;
+	twin_open(&t, "a.keep", O_RDWR);
+	twin_write(&t, 1000, 0);
+	overwrite(write_half, 100);
+	assert_int_equal(made, 2);
+	twin_close(&t);
+}
+
+/* Where RWF_APPEND takes it, the offset says nothing. */
+static void an_append_by_flag_tells_of_no_size(void **state)
+{
+	struct iovec iov = {"appended", 8};
+	struct transfer transfer = {.at_offset = true, .to_end = true, .offset = 50000, .iov = &iov,
+				    .count = 1, .bytes = 8, .call = write_at_once};
+	uint32_t resizes;
+
+	(void)state;
+	twin_open(&t, "a.keep", O_RDWR);
+	transfer.fd = t.fd;
+	assert_int_equal(files_write(table_get(t.fd), &transfer), 8);
+	assert_int_equal(pwrite(t.plain, "appended", 8, 50000), 8);
+	assert_false(glance_overwrites_ordinary(table_get(t.fd), 50000, 8, &resizes));
+	twin_close(&t);
+}
+
 /* The longer way knows of no end, and says so. */
 static void only_overwrites_that_are_known_go_the_short_way(void **state)
 {
@@ -330,6 +369,8 @@ int main(void)
 		cmocka_unit_test(opened_beside_a_fork_it_is_shared),
 		cmocka_unit_test(overwritten_while_it_is_extended_is_written_again),
 		cmocka_unit_test(what_a_cut_has_taken_is_written_again),
+		cmocka_unit_test(a_short_overwrite_is_written_again),
+		cmocka_unit_test(an_append_by_flag_tells_of_no_size),
 		cmocka_unit_test(only_overwrites_that_are_known_go_the_short_way),
 	};
 

@@ -70,6 +70,7 @@ static void sends(int fd)
 /* As src/libc's fork does it. The child ends when it can't read from the pipe any more. */
 static pid_t fork_with(int fd, void (*does)(int fd), const int pipe_ends[2])
 {
+	struct description *description;
 	pid_t pid;
 	char byte;
 
@@ -82,8 +83,15 @@ static pid_t fork_with(int fd, void (*does)(int fd), const int pipe_ends[2])
 		share_end(true, SHARE_ALL, pid);
 		return pid;
 	}
+	description = table_get(fd);
+	if (!description)
+		exit(4);
+	/* As if another thread had been about to extend it. */
+	atomic_fetch_add(&description->resizes, 1);
 	share_in_child();
 	share_unbar();
+	if (atomic_load(&description->resizes) & 1)
+		exit(5);
 	/* What the parent holds isn't this process's any more. */
 	if (!(atomic_load(&table_get(fd)->reasons) & KEEP_SHARED) || claim_is_barred())
 		exit(2);
