@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/log.h"
 
+#include "base/layout.h"
 #include "base/sys.h"
 
 #include <errno.h>
@@ -14,10 +15,10 @@
 enum log_level log_threshold = LOG_LEVEL_WARN;
 
 static const char *const names[] = {"", "error", "warn", "info", "debug"};
-static char file_path[4096];
+FAR static char file_path[4096];
 static struct stat stderr_at_start; /* st_ino 0: there was none */
 
-int log_init(const char *level, const char *file)
+AT_START int log_init(const char *level, const char *file)
 {
 	int ret = level ? -EINVAL : 0;
 

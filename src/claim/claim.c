@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "claim/claim.h"
 
+#include "base/layout.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "claim/session.h"
@@ -14,10 +15,9 @@ struct claim_slot slot_none = {
 	.positions = {.data_end = FILTER_UNKNOWN, .file_end = FILTER_UNKNOWN},
 };
 
-void claim_init(const char *guardian_path)
+AT_START void claim_init(void (*find)(char *path, size_t size))
 {
-	if (strlen(guardian_path) < sizeof(session.guardian_path))
-		strcpy(session.guardian_path, guardian_path);
+	session_find_guardian = find;
 }
 
 bool claim_is_lost(void)

@@ -12,8 +12,8 @@
 
 #include <stdbool.h>
 
-/* The guardian's program; called once at start. */
-void claim_init(const char *guardian_path);
+/* To be called at the start. find writes the path of the guardian's program, when one is started. */
+void claim_init(void (*find)(char *path, size_t size));
 
 /*
  * Takes the claim on the description behind fd and extends the file for a write of [offset, end).

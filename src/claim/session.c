@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "claim/session.h"
 
+#include "base/layout.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -24,7 +25,8 @@
 #define END_PATIENCE_MS 2000
 #define GREETING_PATIENCE_S 10
 
-struct session session;
+FAR struct session session;
+void (*session_find_guardian)(char *path, size_t size);
 
 bool shared_guardian_lives(const struct claim_shared *shared)
 {
@@ -246,6 +248,7 @@ static int start(void)
 		sys.close(pair[1]);
 		return ret;
 	}
+	session_find_guardian(session.guardian_path, sizeof(session.guardian_path));
 	session.socket = fd_out_of_the_way(pair[0]);
 	ret = session.socket < 0 ? session.socket
 				 : spawn_hidden(session.guardian_path, pair[1], &session.guardian);

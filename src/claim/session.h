@@ -25,11 +25,13 @@ struct session {
 	_Atomic unsigned int barred;
 	_Atomic unsigned int bars; /* how often there was one */
 	_Atomic bool lost; /* a guardian ended, and claim_guardian_was_lost hasn't told yet */
-	char guardian_path[4096];
+	char guardian_path[4096]; /* valid after an attempt to start it */
 	uint64_t used[CLAIM_SLOTS / 64]; /* a bit for each slot of shared */
 };
 
 extern struct session session;
+/* Apart from session, which a process that manages nothing doesn't touch. */
+extern void (*session_find_guardian)(char *path, size_t size);
 
 /* Inside the section. Starts one, unless that has failed too often. 0 or -errno. */
 int session_start(void);

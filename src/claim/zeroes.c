@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "claim/zeroes.h"
 
+#include "base/layout.h"
 #include "base/sys.h"
 #include "recovery/tail.h"
 
 #include <errno.h>
-#include <stdalign.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 /* Linux 6.17; where the device can write zeroes by itself. */
@@ -17,10 +18,12 @@
 #define PIECE (64 * 1024)
 #define PIECES 16
 
-static alignas(PAGE) unsigned char zeroes[PIECE];
+/* Not aligned by the linker: that would move the library's other variables to a page of their own. */
+FAR static unsigned char unaligned_zeroes[PAGE + PIECE];
 
 static int write_some(int fd, int64_t from, int64_t to)
 {
+	unsigned char *zeroes = unaligned_zeroes + (-(uintptr_t)unaligned_zeroes & (PAGE - 1));
 	struct iovec iov[PIECES];
 	int count = 0;
 	ssize_t written;

@@ -40,7 +40,7 @@ enum { SELECTION_FIRST_LONG = 0x200, SELECTION_LAST_LONG = 0x2ff };
 	"  -m, --match=PATTERN      manage files that match, such as '*.log' or '/srv/db/**'\n" \
 	"  -r, --rule=RULE          one more rule: 'PATTERN OPTION=VALUE...'\n" \
 	"  -c, --config=FILE        read rules from FILE, not from the default configuration\n" \
-	"      --mode=MODE          zero, write, auto, keep or off (default zero)\n" \
+	"      --mode=MODE          zero, write, auto, keep or off (default auto)\n" \
 	"      --prealloc-size=N    how much to allocate ahead (default 128M)\n" \
 	"      --prealloc-align=N   align the allocated end up to this (default 1M)\n" \
 	"      --exclusive=HOW      lease or assume: who knows that nobody else has the file open\n" \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "files/description.h"
 
+#include "base/layout.h"
 #include "claim/claim.h"
 #include "files/table.h"
 
@@ -41,7 +42,7 @@ static uint32_t bucket_in(uint64_t link)
 {
 	return (uint32_t)(link >> 32);
 }
-static struct chunk *_Atomic chunks[CHUNKS];
+FAR static struct chunk *_Atomic chunks[CHUNKS];
 static _Atomic size_t high_water; /* every index in use is below */
 static _Atomic size_t in_use;
 static size_t lowest_free; /* no index below is free */

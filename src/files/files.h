@@ -31,8 +31,8 @@ struct transfer {
 	ssize_t (*call)(const struct transfer *transfer); /* makes the real call */
 };
 
-/* rules: NULL: nothing is managed. guardian: its path. */
-void files_init(const struct rules *rules, const char *guardian);
+/* rules: NULL: nothing is managed. find_guardian: as claim_init has it. */
+void files_init(const struct rules *rules, void (*find_guardian)(char *path, size_t size));
 
 /* --- lifecycle.c: descriptors come and go --- */
 

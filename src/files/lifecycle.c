@@ -3,6 +3,7 @@
 #include "files/files.h"
 
 #include "base/clock.h"
+#include "base/layout.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -26,10 +27,10 @@
 static const struct rules *_Atomic rules;
 static _Atomic uint32_t reasons_of_all;
 
-void files_init(const struct rules *loaded, const char *guardian)
+AT_START void files_init(const struct rules *loaded, void (*find_guardian)(char *path, size_t size))
 {
 	rules = loaded;
-	claim_init(guardian);
+	claim_init(find_guardian);
 }
 
 static int resolve(void *context, char *buffer, size_t size)

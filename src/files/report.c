@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "files/report.h"
 
+#include "base/layout.h"
 #include "base/sys.h"
 #include "base/utf8.h"
 #include "files/auto.h"
@@ -12,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static char destination[4096];
+FAR static char destination[4096];
 
 static const struct {
 	enum keep_reason reason;
@@ -25,7 +26,7 @@ static const struct {
 	{KEEP_FAILED, "no-space"},     {KEEP_GAINLESS, "no-gain-here"},
 };
 
-void report_init(const char *wanted)
+AT_START void report_init(const char *wanted)
 {
 	if (wanted && strlen(wanted) < sizeof(destination))
 		strcpy(destination, wanted);

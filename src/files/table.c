@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "files/table.h"
 
+#include "base/layout.h"
+
 #include <sys/mman.h>
 
-table_entry table_low[TABLE_WIDTH];
+/* Its beginning is what most programs need of it. */
+NEAR table_entry table_low[TABLE_WIDTH];
 table_chunk *_Atomic *_Atomic table_root;
 
 /* Fills an empty place of a level with zeroed memory, unless another thread was faster. */

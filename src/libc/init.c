@@ -16,43 +16,44 @@
 
 /*
  * Beside the library in a build tree, else where it was installed to, else relative to the library:
- * a tree that was moved.
+ * a tree that was moved. Where there is none that can be started, who starts it tells why.
  */
-static const char *find_guardian(char *buffer, size_t size)
+static void find_guardian(char *path, size_t size)
 {
 	static const char *const places[] = {"../preallocate-guardian", NULL,
 					     "../libexec/preallocate-guardian",
 					     "../../libexec/preallocate-guardian"};
-	static char beside[4096];
 	const char *library = loaded_path();
 	const char *slash = library ? strrchr(library, '/') : NULL;
+	/* A build tree's library lies in .libs. */
+	bool built = slash && slash - library >= 6 && memcmp(slash - 6, "/.libs", 6) == 0;
+	bool runs = false, exists = false;
+	char place[4096];
 
-	if (!slash)
-		return LIBEXECDIR "/preallocate-guardian";
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		/* A build tree's library lies in .libs. */
-		if (i == 0 && (slash - library < 6 || memcmp(slash - 6, "/.libs", 6) != 0))
-			continue;
+	snprintf(path, size, "%s", LIBEXECDIR "/preallocate-guardian");
+	for (size_t i = built ? 0 : 1; slash && !runs && i < sizeof(places) / sizeof(places[0]); i++) {
 		if (!places[i])
-			strcpy(buffer, LIBEXECDIR "/preallocate-guardian");
-		else if ((size_t)(slash - library) + sizeof("/../../libexec/preallocate-guardian") <= size)
-			strcpy(mempcpy(buffer, library, (size_t)(slash - library) + 1), places[i]);
-		else
+			strcpy(place, LIBEXECDIR "/preallocate-guardian");
+		else if ((size_t)snprintf(place, sizeof(place), "%.*s%s", (int)(slash + 1 - library),
+					  library, places[i]) >= sizeof(place))
 			continue;
-		if (access(buffer, X_OK) == 0)
-			return buffer;
-		if (!beside[0] && access(buffer, F_OK) == 0)
-			strcpy(beside, buffer);
+		runs = access(place, X_OK) == 0;
+		if (runs || (!exists && access(place, F_OK) == 0)) {
+			exists = true;
+			snprintf(path, size, "%s", place);
+		}
 	}
-	/* Who starts it tells why it can't. */
-	return beside[0] ? beside : LIBEXECDIR "/preallocate-guardian";
+}
+
+static void no_rules(const struct rules_error *error)
+{
+	log_error("%s; no file is managed", error->message);
 }
 
 __attribute__((constructor(101))) static void start(void)
 {
-	struct rules_error error = {""};
+	struct rules_error error;
 	struct rules *rules = NULL;
-	char guardian[4096];
 	int saved_errno = errno;
 
 	real_start();
@@ -62,15 +63,12 @@ __attribute__((constructor(101))) static void start(void)
 	if (log_init(getenv("PREALLOCATE_LOG"), getenv("PREALLOCATE_LOG_FILE")) < 0)
 		log_error("PREALLOCATE_LOG=%s: no such level; error, warn, info and debug are",
 			  getenv("PREALLOCATE_LOG"));
-	if (rules_load(&rules, getenv("PREALLOCATE_CONFIG"), getenv("PREALLOCATE_RULES"), &error) <
-	    0) {
-		log_error("%s; no file is managed", error.message);
-		rules_free(rules);
-		rules = NULL;
-	}
-	if (rules_count(rules) > 0) {
+	if (rules_load_later(&rules, getenv("PREALLOCATE_CONFIG"), getenv("PREALLOCATE_RULES"),
+			     no_rules, &error) < 0)
+		no_rules(&error);
+	if (rules) {
 		report_init(getenv("PREALLOCATE_REPORT"));
-		files_init(rules, find_guardian(guardian, sizeof(guardian)));
+		files_init(rules, find_guardian);
 		process_init();
 	}
 	errno = saved_errno;

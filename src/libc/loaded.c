@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "libc/loaded.h"
 
+#include "base/layout.h"
+
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *path_by_address(void)
+static const char *path;
+
+static void find_path_by_address(void)
 {
 	Dl_info info;
 
-	return dladdr((void *)path_by_address, &info) ? info.dli_fname : NULL;
+	path = dladdr((void *)find_path_by_address, &info) ? info.dli_fname : NULL;
+}
+
+const char *loaded_path(void)
+{
+	return path;
 }
 
 #ifdef __GLIBC__
@@ -56,7 +65,7 @@ static ElfW(Addr) distance(ElfW(Addr) a, ElfW(Addr) b)
  * the vDSO. All of an object lies together, and the base may be "negative": linked to a high address,
  * loaded to a lower one.
  */
-static const void *address_of(const struct link_map *map, const ElfW(Dyn) *entry)
+AT_START static const void *address_of(const struct link_map *map, const ElfW(Dyn) *entry)
 {
 	ElfW(Addr) address = entry->d_un.d_ptr, moved = address + map->l_addr;
 	ElfW(Addr) here = (ElfW(Addr))map->l_ld;
@@ -64,7 +73,7 @@ static const void *address_of(const struct link_map *map, const ElfW(Dyn) *entry
 	return (const void *)(distance(moved, here) < distance(address, here) ? moved : address);
 }
 
-static void find_hash(struct symbols *symbols, const uint32_t *table)
+AT_START static void find_hash(struct symbols *symbols, const uint32_t *table)
 {
 	symbols->bucket_count = table[0];
 	symbols->first_hashed = table[1];
@@ -75,7 +84,7 @@ static void find_hash(struct symbols *symbols, const uint32_t *table)
 	symbols->chains = symbols->buckets + symbols->bucket_count;
 }
 
-static bool find_symbols(struct symbols *symbols, const struct link_map *map)
+AT_START static bool find_symbols(struct symbols *symbols, const struct link_map *map)
 {
 	*symbols = (struct symbols){ .base = map->l_addr };
 	for (const ElfW(Dyn) *entry = map->l_ld; entry && entry->d_tag != DT_NULL; entry++) {
@@ -99,7 +108,7 @@ static bool find_symbols(struct symbols *symbols, const struct link_map *map)
 	return symbols->list && symbols->names && symbols->bucket_count > 0;
 }
 
-static bool may_have(const struct symbols *symbols, uint32_t hash)
+AT_START static bool may_have(const struct symbols *symbols, uint32_t hash)
 {
 	ElfW(Addr) word = symbols->bloom[hash / ADDRESS_BITS & symbols->bloom_mask];
 
@@ -108,7 +117,7 @@ static bool may_have(const struct symbols *symbols, uint32_t hash)
 }
 
 /* What dlsym without a version finds: the definition that a program linked today gets. */
-static bool matches(const struct symbols *symbols, uint32_t index, const char *name)
+AT_START static bool matches(const struct symbols *symbols, uint32_t index, const char *name)
 {
 	const ElfW(Sym) *symbol = &symbols->list[index];
 
@@ -117,7 +126,7 @@ static bool matches(const struct symbols *symbols, uint32_t index, const char *n
 	       !(symbols->versions && symbols->versions[index] & VERSION_HIDDEN);
 }
 
-static const ElfW(Sym) *find(const struct symbols *symbols, const struct wanted *wanted)
+AT_START static const ElfW(Sym) *find(const struct symbols *symbols, const struct wanted *wanted)
 {
 	uint32_t index = symbols->buckets[wanted->hash % symbols->bucket_count];
 	const uint32_t *chain;
@@ -134,7 +143,7 @@ static const ElfW(Sym) *find(const struct symbols *symbols, const struct wanted 
 	}
 }
 
-static const ElfW(Sym) *find_in(struct symbols *symbols, const struct link_map *map,
+AT_START static const ElfW(Sym) *find_in(struct symbols *symbols, const struct link_map *map,
 				const struct wanted *wanted)
 {
 	if (!find_symbols(symbols, map) || !may_have(symbols, wanted->hash))
@@ -142,7 +151,7 @@ static const ElfW(Sym) *find_in(struct symbols *symbols, const struct link_map *
 	return find(symbols, wanted);
 }
 
-static struct wanted hash_name(const char *name)
+AT_START static struct wanted hash_name(const char *name)
 {
 	struct wanted wanted = { .name = name, .hash = 5381 };
 
@@ -155,7 +164,7 @@ static struct wanted hash_name(const char *name)
  * NULL: a thread is loading something right now, or there is more than one namespace: we may stand in
  * another one (dlmopen), or what is called is up to an auditor (rtld-audit(7), LD_AUDIT).
  */
-static const struct link_map *find_ourselves(void)
+AT_START static const struct link_map *find_ourselves(void)
 {
 	const struct link_map *map = _r_debug.r_version == 1 && _r_debug.r_state == RT_CONSISTENT
 					     ? _r_debug.r_map : NULL;
@@ -173,7 +182,7 @@ static const struct link_map *first, *last;
  * program, what was preloaded, and their libraries, those that are nearer first. What is loaded
  * later, and may go again, stands behind libc.
  */
-bool loaded_start(void)
+AT_START static bool find_libc(void)
 {
 	/* Nobody wraps it. */
 	const struct wanted libc = hash_name("gnu_get_libc_version");
@@ -188,13 +197,23 @@ bool loaded_start(void)
 		if (may_have(&symbols, libc.hash) && find(&symbols, &libc)) {
 			last = map;
 			first = ourselves->l_next;
+			path = ourselves->l_name;
 			return true;
 		}
 	}
 	return false;
 }
 
-void *loaded_next_symbol(const char *name)
+AT_START bool loaded_start(void)
+{
+	bool found = find_libc();
+
+	if (!found)
+		find_path_by_address();
+	return found;
+}
+
+AT_START void *loaded_next_symbol(const char *name)
 {
 	const struct wanted wanted = hash_name(name);
 
@@ -212,15 +231,10 @@ void *loaded_next_symbol(const char *name)
 	return NULL;
 }
 
-const char *loaded_path(void)
-{
-	const struct link_map *map = find_ourselves();
-
-	return map ? map->l_name : path_by_address();
-}
 #else
 bool loaded_start(void)
 {
+	find_path_by_address();
 	return false;
 }
 
@@ -228,10 +242,5 @@ void *loaded_next_symbol(const char *name)
 {
 	(void)name;
 	return NULL;
-}
-
-const char *loaded_path(void)
-{
-	return path_by_address();
 }
 #endif

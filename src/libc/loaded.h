@@ -21,7 +21,7 @@ bool loaded_start(void);
  */
 void *loaded_next_symbol(const char *name);
 
-/* The library's own file, as it was named to the loader; NULL: unknown. */
+/* The library's own file, as it was named to the loader, since loaded_start; NULL: unknown. */
 const char *loaded_path(void);
 
 #endif

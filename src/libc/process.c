@@ -4,6 +4,7 @@
  * popen(3), sendmsg(2); and where this one ends or becomes another: _exit(2).
  */
 #include "libc/export.h"
+#include "base/layout.h"
 #include "libc/process.h"
 
 #include <linux/seccomp.h>
@@ -29,7 +30,7 @@ static void after_fork_in_child(void)
 		share_in_child();
 }
 
-void process_init(void)
+AT_START void process_init(void)
 {
 	/* Reaches the forks inside libc, too: daemon(3), forkpty(3). */
 	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);

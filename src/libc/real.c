@@ -1,43 +1,103 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "libc/real.h"
 
+#include "base/layout.h"
 #include "base/sys.h"
 #include "libc/loaded.h"
 
 #include <dlfcn.h>
 #include <string.h>
 
-/* Those that are called without a look whether they are known yet: they look themselves up. */
-#define FIRST(name) ((__typeof__(name) *)real_find(&real_calls.name, #name))
+/* A call of our own code's: it looks itself up. */
+#define CALL(type, name, parameters, ...) \
+	static type call_##name parameters \
+	{ \
+		return REAL(name)(__VA_ARGS__); \
+	}
 
-static ssize_t first_read(int fd, void *buffer, size_t bytes)
+/* The first call of those that wrappers make without a look whether they are known yet. */
+#define FIRST(type, name, parameters, ...) \
+	static type first_##name parameters \
+	{ \
+		return ((__typeof__(name) *)real_find(&real_calls.name, #name))(__VA_ARGS__); \
+	}
+
+FIRST(ssize_t, read, (int fd, void *buffer, size_t bytes), fd, buffer, bytes)
+FIRST(ssize_t, pread, (int fd, void *buffer, size_t bytes, off_t offset), fd, buffer, bytes, offset)
+FIRST(ssize_t, write, (int fd, const void *buffer, size_t bytes), fd, buffer, bytes)
+FIRST(ssize_t, pwrite, (int fd, const void *buffer, size_t bytes, off_t offset), fd, buffer, bytes,
+      offset)
+FIRST(off_t, lseek, (int fd, off_t offset, int whence), fd, offset, whence)
+FIRST(int, fstat, (int fd, struct stat *st), fd, st)
+
+CALL(int, close, (int fd), fd)
+CALL(int, fstat, (int fd, struct stat *st), fd, st)
+CALL(int, fstatat, (int dirfd, const char *path, struct stat *st, int flags), dirfd, path, st, flags)
+CALL(off_t, lseek, (int fd, off_t offset, int whence), fd, offset, whence)
+CALL(ssize_t, pread, (int fd, void *buffer, size_t bytes, off_t offset), fd, buffer, bytes, offset)
+CALL(ssize_t, write, (int fd, const void *buffer, size_t bytes), fd, buffer, bytes)
+CALL(ssize_t, pwritev, (int fd, const struct iovec *iov, int count, off_t offset), fd, iov, count,
+     offset)
+CALL(int, ftruncate, (int fd, off_t length), fd, length)
+CALL(int, fallocate, (int fd, int mode, off_t offset, off_t bytes), fd, mode, offset, bytes)
+CALL(int, futimens, (int fd, const struct timespec times[2]), fd, times)
+CALL(int, fchmod, (int fd, mode_t mode), fd, mode)
+CALL(int, fdatasync, (int fd), fd)
+CALL(ssize_t, getxattr, (const char *path, const char *name, void *value, size_t size), path, name,
+     value, size)
+CALL(ssize_t, fgetxattr, (int fd, const char *name, void *value, size_t size), fd, name, value, size)
+CALL(int, fsetxattr, (int fd, const char *name, const void *value, size_t size, int flags), fd, name,
+     value, size, flags)
+CALL(int, fremovexattr, (int fd, const char *name), fd, name)
+CALL(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), fd, message, flags)
+
+/* Their last arguments are optional; our own code gives clone(2) these. */
+CALL(int, clone, (int (*run)(void *), void *stack, int flags, void *argument, ...), run, stack, flags,
+     argument)
+
+static int call_fcntl(int fd, int command, ...)
 {
-	return FIRST(read)(fd, buffer, bytes);
+	va_list arguments;
+	long argument;
+
+	va_start(arguments, command);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	return REAL(fcntl)(fd, command, argument);
 }
 
-static ssize_t first_pread(int fd, void *buffer, size_t bytes, off_t offset)
+static int call_ioctl(int fd, unsigned long request, ...)
 {
-	return FIRST(pread)(fd, buffer, bytes, offset);
+	va_list arguments;
+	long argument;
+
+	va_start(arguments, request);
+	argument = va_arg(arguments, long);
+	va_end(arguments);
+	return REAL(ioctl)(fd, request, argument);
 }
 
-static ssize_t first_write(int fd, const void *buffer, size_t bytes)
+static int call_openat(int dirfd, const char *path, int flags, ...)
 {
-	return FIRST(write)(fd, buffer, bytes);
+	va_list arguments;
+	mode_t mode;
+
+	va_start(arguments, flags);
+	mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+	va_end(arguments);
+	return REAL(openat)(dirfd, path, flags, mode);
 }
 
-static ssize_t first_pwrite(int fd, const void *buffer, size_t bytes, off_t offset)
+static long call_syscall(long number, ...)
 {
-	return FIRST(pwrite)(fd, buffer, bytes, offset);
-}
+	va_list arguments;
+	long a[6];
 
-static off_t first_lseek(int fd, off_t offset, int whence)
-{
-	return FIRST(lseek)(fd, offset, whence);
-}
-
-static int first_fstat(int fd, struct stat *st)
-{
-	return FIRST(fstat)(fd, st);
+	va_start(arguments, number);
+	for (size_t i = 0; i < 6; i++)
+		a[i] = va_arg(arguments, long);
+	va_end(arguments);
+	return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
 struct real real_calls = {
@@ -48,7 +108,30 @@ struct real real_calls = {
 	.lseek = first_lseek,
 	.fstat = first_fstat,
 };
-struct sys sys;
+struct sys sys = {
+	.close = call_close,
+	.fcntl = call_fcntl,
+	.ioctl = call_ioctl,
+	.fstat = call_fstat,
+	.fstatat = call_fstatat,
+	.lseek = call_lseek,
+	.pread = call_pread,
+	.write = call_write,
+	.pwritev = call_pwritev,
+	.ftruncate = call_ftruncate,
+	.fallocate = call_fallocate,
+	.futimens = call_futimens,
+	.fchmod = call_fchmod,
+	.openat = call_openat,
+	.fdatasync = call_fdatasync,
+	.getxattr = call_getxattr,
+	.fgetxattr = call_fgetxattr,
+	.fsetxattr = call_fsetxattr,
+	.fremovexattr = call_fremovexattr,
+	.clone = call_clone,
+	.sendmsg = call_sendmsg,
+	.syscall = call_syscall,
+};
 static bool started;
 
 /* The pointers are of many types. */
@@ -89,48 +172,27 @@ static int fstatat_by_version(int dirfd, const char *path, struct stat *st, int 
 
 static void find_all(void)
 {
-#define X(name) FIRST(name);
+#define X(name) real_find(&real_calls.name, #name);
 	REAL_CALLS(X)
 #undef X
 }
 
-void real_start(void)
+AT_START void real_start(void)
 {
 	started = true;
 	/* dlsym waits behind another thread's dlopen, and isn't allowed in a signal handler. */
 	if (!loaded_start())
 		find_all();
-	sys = (struct sys){
-		.close = REAL(close),
-		.fcntl = REAL(fcntl),
-		.ioctl = REAL(ioctl),
-		.fstat = FIRST(fstat),
-		.fstatat = REAL(fstatat),
-		.lseek = FIRST(lseek),
-		.pread = FIRST(pread),
-		.write = FIRST(write),
-		.pwritev = REAL(pwritev),
-		.ftruncate = REAL(ftruncate),
-		.fallocate = REAL(fallocate),
-		.futimens = REAL(futimens),
-		.fchmod = REAL(fchmod),
-		.openat = REAL(openat),
-		.fdatasync = REAL(fdatasync),
-		.getxattr = REAL(getxattr),
-		.fgetxattr = REAL(fgetxattr),
-		.fsetxattr = REAL(fsetxattr),
-		.fremovexattr = REAL(fremovexattr),
-		.clone = REAL(clone),
-		.sendmsg = REAL(sendmsg),
-		.syscall = REAL(syscall),
-	};
-	if (!sys.fstat)
-		sys.fstat = fstat_by_version;
-	if (!sys.fstatat)
-		sys.fstatat = fstatat_by_version;
 }
 
-void *real_find(void *call, const char *name)
+static void *find_older(const char *name)
+{
+	if (!strcmp(name, "fstat"))
+		return (void *)fstat_by_version;
+	return !strcmp(name, "fstatat") ? (void *)fstatat_by_version : NULL;
+}
+
+AT_START void *real_find(void *call, const char *name)
 {
 	any_function found;
 
@@ -140,6 +202,8 @@ void *real_find(void *call, const char *name)
 	/* POSIX promises the conversion of such a pointer to a function's (dlsym(3), NOTES). */
 	if (!found)
 		found = dlsym(RTLD_NEXT, name);
+	if (!found)
+		found = find_older(name);
 	__atomic_store_n((any_function *)call, found, __ATOMIC_RELAXED);
 	return found;
 }

@@ -114,7 +114,7 @@ struct real {
 extern struct real real_calls;
 #pragma GCC visibility pop
 
-/* Finds what our own code needs. What the program calls is found at its first call. */
+/* Gets ready to find. What is called is found at its first call. */
 void real_start(void);
 
 /*

@@ -4,13 +4,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static char *add_text(struct rules *rules, const char *text)
+/* What stands at its start is kept. */
+static char *take_text(struct rules *rules)
 {
-	size_t size = strlen(text) + 1;
-	char *copy = memcpy(rules->text, text, size);
+	char *text = rules->text;
 
-	rules->text += size;
-	return copy;
+	rules->text += strlen(text) + 1;
+	return text;
 }
 
 struct rules *rules_begin(struct rules *before, size_t most, size_t text_length, const char *origin)
@@ -25,17 +25,18 @@ struct rules *rules_begin(struct rules *before, size_t most, size_t text_length,
 		return NULL;
 	rules->before = before;
 	rules->size = size;
-	rules->text = (char *)rules + fixed;
-	rules->origin = add_text(rules, origin);
+	rules->list = (struct rule *)(rules + 1);
+	rules->text = strcpy((char *)rules + fixed, origin);
+	rules->origin = take_text(rules);
 	return rules;
 }
 
-struct rule *rules_add(struct rules *rules, const char *pattern, unsigned int line)
+struct rule *rules_add(struct rules *rules, unsigned int line)
 {
 	struct rule *rule = &rules->list[rules->count++];
 
 	*rule = (struct rule){
-		.pattern = add_text(rules, pattern),
+		.pattern = take_text(rules),
 		.options = RULE_OPTIONS_DEFAULT,
 		.origin = rules->origin,
 		.line = line,
@@ -53,7 +54,10 @@ void rules_free(struct rules *rules)
 	while (rules) {
 		struct rules *before = rules->before;
 
-		rules_end(rules);
+		if (rules->sources)
+			rules_free_sources(rules->sources);
+		else
+			rules_end(rules);
 		rules = before;
 	}
 }
@@ -62,6 +66,7 @@ size_t rules_count(const struct rules *rules)
 {
 	size_t count = 0;
 
+	rules = rules_parsed(rules);
 	for (; rules; rules = rules->before)
 		count += rules->count;
 	return count;
@@ -69,6 +74,7 @@ size_t rules_count(const struct rules *rules)
 
 const struct rule *rules_get(const struct rules *rules, size_t index)
 {
+	rules = rules_parsed(rules);
 	for (; rules; rules = rules->before) {
 		size_t before = rules_count(rules->before);
 

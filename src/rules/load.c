@@ -1,17 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/layout.h"
 #include "rules/error.h"
-#include "rules/rules.h"
+#include "rules/list.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define DEFAULT_CONFIG SYSCONFDIR "/preallocate.conf"
 
 /* Thousands of rules; more is a file given by mistake, such as a log or a device. */
 #define CONFIG_SIZE_MAX (64 * 1024)
+
+/* What a few rules take. */
+#define FEW 640
+
+/* The texts, before they are parsed: copies, since a program may write over its environment. */
+struct sources {
+	struct rules unparsed;		/* what the caller holds */
+	size_t mapped;			/* bytes, of it and its texts; 0: they are the static ones */
+	void (*failed)(const struct rules_error *error);
+	struct rules *_Atomic parsed;	/* NULL: not yet */
+	const char *path;		/* of the config file; "": none */
+	const char *environment;	/* NULL: none */
+	const char *config;
+	size_t config_length;
+};
+
+/* For rules_load_later, once: a mapping, and its page, would cost each process's start more. */
+static struct sources static_sources;
+static char static_text[FEW];
+
+/* What parsing has come to where there is no rule. */
+static struct rules no_rules;
 
 static int read_all(int fd, char *buffer, size_t size, size_t *length)
 {
@@ -28,64 +52,198 @@ static int read_all(int fd, char *buffer, size_t size, size_t *length)
 	return *length == size ? -EFBIG : 0;
 }
 
-static int load_open_file(struct rules **rules, int fd, const char *path,
-			  struct rules_error *error)
+static int read_config(struct sources *sources, int fd, char *room, struct rules_error *error)
 {
-	char *text = malloc(CONFIG_SIZE_MAX + 1);
-	size_t length;
-	size_t mark = 0;
-	int result = text ? read_all(fd, text, CONFIG_SIZE_MAX + 1, &length) : -ENOMEM;
+	int result = read_all(fd, room, CONFIG_SIZE_MAX + 1, &sources->config_length);
 
+	if (result == -EFBIG)
+		rules_error_set(error, "%.200s: larger than %d KiB; is this a file of rules?",
+				sources->path, CONFIG_SIZE_MAX / 1024);
+	else if (result)
+		rules_error_set(error, "%.200s: can't be read: %s; name a readable file of rules",
+				sources->path, strerrordesc_np(-result));
+	sources->config = room;
 	/* Editors on Windows put a byte order mark at the start of UTF-8. */
-	if (!result && length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
-		mark = 3;
-	if (!result)
-		result = rules_parse(rules, text + mark, length - mark, path, error);
-	else if (result == -EFBIG)
-		rules_error_set(error, "%.200s: larger than %d KiB; is this a file of rules?", path,
-				CONFIG_SIZE_MAX / 1024);
-	else
-		rules_error_set(error, "%.200s: can't be read: %s; name a readable file of rules", path,
-				strerrordesc_np(-result));
-	free(text);
+	if (!result && sources->config_length >= 3 && !memcmp(room, "\xef\xbb\xbf", 3)) {
+		sources->config += 3;
+		sources->config_length -= 3;
+	}
 	return result;
 }
 
-static int load_file(struct rules **rules, const char *path, bool required,
-		     struct rules_error *error)
+/* *fd: -1: there is none, nor has there to be one. */
+AT_START static int open_config(int *fd, const char *path, bool required, struct rules_error *error)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int reason;
+
+	*fd = -1;
+	if (!*path)
+		return 0;
+	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (*fd >= 0 || (errno == ENOENT && !required))
+		return 0;
+	reason = errno;
+	rules_error_set(error, "%.200s: can't be opened: %s; name a readable file of rules", path,
+			strerrordesc_np(reason));
+	return -reason;
+}
+
+/* With room for the texts. Of a mapping, only what is filled takes memory. */
+AT_START static struct sources *sources_new(size_t room, bool may_be_static)
+{
+	size_t size = sizeof(struct sources) + room;
+	struct sources *sources;
+
+	if (may_be_static && room <= FEW && !static_sources.unparsed.sources) {
+		sources = &static_sources;
+	} else {
+		sources = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (sources == MAP_FAILED)
+			return NULL;
+		sources->mapped = size;
+	}
+	sources->unparsed.sources = sources;
+	return sources;
+}
+
+void rules_free_sources(struct sources *sources)
+{
+	struct rules *parsed = atomic_load(&sources->parsed);
+
+	if (parsed != &no_rules)
+		rules_free(parsed);
+	if (sources->mapped)
+		munmap(sources, sources->mapped);
+	else
+		*sources = (struct sources){.mapped = 0};
+}
+
+/* fd: -1: no config file. */
+AT_START static int fill(struct sources **filled, int fd, const char *path, const char *environment,
+			 bool may_be_static, struct rules_error *error)
+{
+	size_t path_size = strlen(path) + 1;
+	size_t environment_size = environment ? strlen(environment) + 1 : 0;
+	size_t room = path_size + environment_size + (fd >= 0 ? CONFIG_SIZE_MAX + 1 : 0);
+	struct sources *sources = sources_new(room, may_be_static);
+	char *text;
 	int result;
 
-	if (fd < 0) {
-		int reason = errno;
-
-		if (reason == ENOENT && !required)
-			return 0;
-		rules_error_set(error, "%.200s: can't be opened: %s; name a readable file of rules",
-				path, strerrordesc_np(reason));
-		return -reason;
+	if (!sources) {
+		rules_error_set(error, "%.200s: out of memory", path);
+		return -ENOMEM;
 	}
-	result = load_open_file(rules, fd, path, error);
-	close(fd);
+	text = sources->mapped ? (char *)(sources + 1) : static_text;
+	sources->path = memcpy(text, path, path_size);
+	if (environment)
+		sources->environment = memcpy(text + path_size, environment, environment_size);
+	result = fd >= 0 ? read_config(sources, fd, text + path_size + environment_size, error) : 0;
+	if (result)
+		rules_free_sources(sources);
+	else
+		*filled = sources;
+	return result;
+}
+
+AT_START static int read_sources(struct sources **sources, const char *config_path,
+				 const char *environment, bool may_be_static,
+				 struct rules_error *error)
+{
+	const char *path = config_path ? config_path : DEFAULT_CONFIG;
+	int fd, result = open_config(&fd, path, config_path != NULL, error);
+
+	if (result)
+		return result;
+	result = fill(sources, fd, path, environment, may_be_static, error);
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+static int parse_sources(const struct sources *sources, struct rules **rules,
+			 struct rules_error *error)
+{
+	struct rules *list = NULL;
+	int result = 0;
+
+	if (sources->config_length > 0)
+		result = rules_parse(&list, sources->config, sources->config_length, sources->path,
+				     error);
+	if (!result && sources->environment)
+		result = rules_parse(&list, sources->environment, strlen(sources->environment),
+				     "PREALLOCATE_RULES", error);
+	if (result)
+		rules_free(list);
+	else
+		*rules = list;
 	return result;
 }
 
 int rules_load(struct rules **rules, const char *config_path, const char *environment_rules,
 	       struct rules_error *error)
 {
-	struct rules *list = NULL;
-	const char *path = config_path ? config_path : DEFAULT_CONFIG;
-	int result = *path ? load_file(&list, path, config_path != NULL, error) : 0;
+	struct rules *parsed;
+	struct sources *sources;
+	int result = read_sources(&sources, config_path, environment_rules, false, error);
 
-	if (!result && environment_rules)
-		result = rules_parse(&list, environment_rules, strlen(environment_rules),
-				     "PREALLOCATE_RULES", error);
-	if (result) {
-		rules_free(list);
+	if (result)
 		return result;
-	}
+	result = parse_sources(sources, &parsed, error);
+	rules_free_sources(sources);
+	if (result)
+		return result;
 	rules_free(*rules);
-	*rules = list;
+	*rules = parsed;
 	return 0;
+}
+
+AT_START int rules_load_later(struct rules **rules, const char *config_path, const char *environment_rules,
+		     void (*failed)(const struct rules_error *error), struct rules_error *error)
+{
+	struct sources *sources;
+	int result = read_sources(&sources, config_path, environment_rules, true, error);
+
+	if (result)
+		return result;
+	rules_free(*rules);
+	*rules = NULL;
+	if (sources->config_length == 0 && !sources->environment) {
+		rules_free_sources(sources);
+		return 0;
+	}
+	sources->failed = failed;
+	*rules = &sources->unparsed;
+	return 0;
+}
+
+/*
+ * Without a lock, which a signal handler's open or a fork's child could wait for in vain: who comes
+ * second throws away what it has parsed.
+ */
+static const struct rules *parse_now(struct sources *sources)
+{
+	struct rules *parsed, *published = NULL, *list = NULL;
+	struct rules_error error;
+	int saved_errno = errno;
+	int result = parse_sources(sources, &list, &error);
+
+	parsed = list ? list : &no_rules;
+	if (!atomic_compare_exchange_strong(&sources->parsed, &published, parsed)) {
+		rules_free(list);
+		parsed = published;
+	} else if (result) {
+		sources->failed(&error);
+	}
+	errno = saved_errno;
+	return parsed;
+}
+
+const struct rules *rules_parsed(const struct rules *rules)
+{
+	const struct rules *parsed;
+
+	if (!rules || !rules->sources)
+		return rules;
+	parsed = atomic_load_explicit(&rules->sources->parsed, memory_order_acquire);
+	return parsed ? parsed : parse_now(rules->sources);
 }

@@ -30,6 +30,7 @@ struct search {
 
 static void begin(struct search *search, const struct rules *rules, const char *opened_name)
 {
+	rules = rules_parsed(rules);
 	search->last = last_component(opened_name);
 	search->length = strlen(search->last);
 	/* A name that ends in a slash is a directory's. */

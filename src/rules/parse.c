@@ -16,7 +16,7 @@ struct parser {
 	const char *end;
 	unsigned int line;
 	struct rules_error *error;
-	char word[WORD_MAX_LENGTH + 1];	/* valid up to its NUL once read_word has returned */
+	char *word;	/* where the pattern of the next rule belongs; up to its NUL, once read_word has returned */
 };
 
 static bool is_blank(char c)
@@ -176,7 +176,8 @@ static int parse_rule(struct parser *parser, struct rules *rules)
 		result = check_pattern(parser->word, parser->error);
 	if (result)
 		return result;
-	rule = rules_add(rules, parser->word, parser->line);
+	rule = rules_add(rules, parser->line);
+	parser->word = rules->text;
 	rule->has_slash = glob_has_slash(rule->pattern);
 	rule->last = rule->has_slash ? glob_last(rule->pattern) : rule->pattern;
 	rule->tail = plain_tail(rule->last);
@@ -249,11 +250,13 @@ int rules_parse(struct rules **rules, const char *text, size_t length, const cha
 		rules_error_set(error, "%.200s: out of memory", origin);
 		return -ENOMEM;
 	}
-	/* Not the word, which is long. */
-	parser.at = text;
-	parser.end = text + length;
-	parser.line = 1;
-	parser.error = error;
+	parser = (struct parser){
+		.at = text,
+		.end = text + length,
+		.line = 1,
+		.error = error,
+		.word = added->text,
+	};
 	if (nul) {
 		parser.line = line_of(text, nul);
 		result = rules_error_set(error, "has a NUL byte; is this a file of rules?");

@@ -81,6 +81,14 @@ int rules_parse(struct rules **rules, const char *text, size_t length, const cha
 int rules_load(struct rules **rules, const char *config_path, const char *environment_rules,
 	       struct rules_error *error);
 
+/*
+ * The same, but what is read now is parsed when somebody asks for a rule, or never: that there is
+ * none needs no parser. An error in the text is told by failed, once, and there is no rule then.
+ * Asking is async-signal-safe all the same, and any thread may.
+ */
+int rules_load_later(struct rules **rules, const char *config_path, const char *environment_rules,
+		     void (*failed)(const struct rules_error *error), struct rules_error *error);
+
 void rules_free(struct rules *rules);
 size_t rules_count(const struct rules *rules);
 const struct rule *rules_get(const struct rules *rules, size_t index);

@@ -404,7 +404,7 @@ static void rules_with_a_slash_go_by_the_real_path(void **state)
 	assert_int_equal(rules_parse(&rules, text, strlen(text), "test", &error), 0);
 	snprintf(path, sizeof(path), "%s/deep", twin_directory);
 	assert_int_equal(mkdir(path, 0700), 0);
-	files_init(rules, guardian);
+	files_init(rules, find_guardian);
 	resolves = 0;
 	assert_false(is_managed("deep/a.txt", O_RDWR));
 	assert_int_equal(resolves, 0);
@@ -416,7 +416,7 @@ static void rules_with_a_slash_go_by_the_real_path(void **state)
 	for (resolved_length = 1; resolved_length < 3; resolved_length++)
 		assert_false(is_managed("deep/a.log", O_RDWR));
 	resolved_length = 0;
-	files_init(twin_rules, guardian);
+	files_init(twin_rules, find_guardian);
 	rules_free(rules);
 }
 

@@ -511,22 +511,26 @@ static void eight_threads_on_the_same_files(void **state)
 	close(reopened_fd);
 }
 
+static void find_guardian(char *path, size_t size)
+{
+	const char *build = getenv("PREALLOCATE_BUILDDIR");
+
+	snprintf(path, size, "%s/preallocate-guardian", build ? build : ".");
+}
+
 static int set_up(void **state)
 {
 	static const char text[] = "*.log mode=zero prealloc-size=64k prealloc-align=4k";
 	struct rules_error error;
-	char guardian[4096];
-	const char *build = getenv("PREALLOCATE_BUILDDIR");
 	const char *where = getenv("PREALLOCATE_TEST_DIRECTORY");
 
 	(void)state;
-	snprintf(guardian, sizeof(guardian), "%s/preallocate-guardian", build ? build : ".");
 	snprintf(directory, sizeof(directory), "%s/preallocate-unit.XXXXXX",
 		 where ? where : "/var/tmp");
 	if (!mkdtemp(directory) || rules_parse(&rules, text, sizeof(text) - 1, "test", &error) < 0)
 		return -1;
 	guardians_start_here();
-	files_init(rules, guardian);
+	files_init(rules, find_guardian);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,113 @@ static void a_full_sized_file_and_a_pipe_are_read(void **state)
 	rules_free(rules);
 }
 
+static int failures;
+static struct rules_error last_failure;
+
+static void count_failure(const struct rules_error *error)
+{
+	failures++;
+	last_failure = *error;
+}
+
+/* Few and many rules, without a config file and with one: other places in memory. */
+static void what_is_parsed_later_is_what_was_given(void **state)
+{
+	struct rules *rules = NULL, *second = NULL;
+	struct rules_error error;
+	char environment[2048];
+
+	(void)state;
+	failures = 0;
+	for (int many = 0; many < 2; many++) {
+		for (int with_config = 0; with_config < 2; with_config++) {
+			write_config("*.conf mode=keep", 16);
+			strcpy(environment, "*.log mode=off");
+			for (int i = 0; many && i < 100; i++)
+				sprintf(environment + strlen(environment), ";*.log.%d", i);
+			assert_int_equal(rules_load_later(&rules, with_config ? config : "", environment,
+							  count_failure, &error), 0);
+			/* The second finds the first's place taken. */
+			assert_int_equal(rules_load_later(&second, "", "*.second", count_failure, &error), 0);
+			memset(environment, '!', strlen(environment));
+			write_config("mode", 4);
+			assert_true(rules_may_match(rules, "a.log"));
+			assert_false(rules_may_match(rules, "a.second"));
+			assert_true(rules_may_match(second, "a.second"));
+			assert_int_equal(rules_match(rules, "a.log", NULL, NULL)->options.mode, RULE_MODE_OFF);
+			assert_int_equal(rules_may_match(rules, "a.conf"), with_config);
+			assert_int_equal(rules_may_match(rules, "a.log.99"), many);
+			assert_int_equal(rules_count(rules), (size_t)(1 + with_config + 100 * many));
+			assert_string_equal(rules_get(rules, (size_t)with_config)->pattern, "*.log");
+			rules_free(second);
+			second = NULL;
+		}
+	}
+	assert_int_equal(rules_load_later(&rules, "", NULL, count_failure, &error), 0);
+	assert_null(rules);
+	assert_int_equal(failures, 0);
+}
+
+static void an_error_is_told_when_somebody_asks_and_once(void **state)
+{
+	struct rules *rules = NULL;
+	struct rules_error error;
+
+	(void)state;
+	failures = 0;
+	assert_int_equal(rules_load_later(&rules, "", "a\nb mode=x", count_failure, &error), 0);
+	assert_int_equal(failures, 0);
+	errno = EDOM;
+	assert_false(rules_may_match(rules, "a"));
+	assert_int_equal(errno, EDOM);
+	assert_null(rules_match(rules, "a", NULL, NULL));
+	assert_int_equal(failures, 1);
+	assert_string_equal(last_failure.message, "PREALLOCATE_RULES:2: mode=x: no such mode; choose zero, "
+			    "write, auto, keep or off");
+	rules_free(rules);
+	rules = NULL;
+	/* What can't be read is known at once. */
+	unlink(config);
+	assert_int_equal(rules_load_later(&rules, config, "a", count_failure, &error), -ENOENT);
+	assert_null(rules);
+	assert_int_equal(failures, 1);
+}
+
+static pthread_barrier_t barrier;
+
+static void *ask(void *rules)
+{
+	pthread_barrier_wait(&barrier);
+	return (void *)rules_match(rules, "a.log", NULL, NULL);
+}
+
+static void all_threads_get_the_same_list(void **state)
+{
+	struct rules_error error;
+
+	(void)state;
+	failures = 0;
+	assert_int_equal(pthread_barrier_init(&barrier, NULL, 4), 0);
+	for (int round = 0; round < 200; round++) {
+		bool wrong = round % 2;
+		struct rules *rules = NULL;
+		void *seen[4];
+		pthread_t threads[4];
+
+		assert_int_equal(rules_load_later(&rules, "", wrong ? "*.log mode=x" : "*.log mode=off",
+						  count_failure, &error), 0);
+		for (int i = 0; i < 4; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, ask, rules), 0);
+		for (int i = 0; i < 4; i++)
+			assert_int_equal(pthread_join(threads[i], &seen[i]), 0);
+		for (int i = 0; i < 4; i++)
+			assert_ptr_equal(seen[i], wrong ? NULL : rules_get(rules, 0));
+		assert_int_equal(failures, (round + 1) / 2);
+		rules_free(rules);
+	}
+	pthread_barrier_destroy(&barrier);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +295,9 @@ int main(void)
 		cmocka_unit_test(nothing_is_left_open_or_allocated),
 		cmocka_unit_test(a_byte_order_mark_is_no_pattern),
 		cmocka_unit_test(a_full_sized_file_and_a_pipe_are_read),
+		cmocka_unit_test(what_is_parsed_later_is_what_was_given),
+		cmocka_unit_test(an_error_is_told_when_somebody_asks_and_once),
+		cmocka_unit_test(all_threads_get_the_same_list),
 	};
 
 	return cmocka_run_group_tests_name("rule files", tests, make_directory, remove_directory);
