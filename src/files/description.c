@@ -12,40 +12,56 @@
 #define CHUNK 256
 #define CHUNKS 4096
 
-static struct section pool_section;
-#define NO_BUCKET UINT32_MAX
-
-/* The inodes are apart and dense: looking for all of a file's among ten thousand is a walk over 80 KiB. */
+/* The inodes are apart and dense: what looks for a file's touches nothing else of the others. */
 struct chunk {
 	_Atomic ino_t inodes[CHUNK]; /* 0: free, or not published */
-	/*
-	 * A description is in the list of its bucket from when it is published until it goes back to the
-	 * pool: 1 + the index of the next one there (0: none), and the bucket, or NO_BUCKET.
-	 */
 	_Atomic uint64_t links[CHUNK];
 	struct description descriptions[CHUNK];
 };
 
-_Atomic uint32_t *_Atomic description_buckets;
+/*
+ * A description is in the list of its bucket from when it is published until it goes back to the
+ * pool, and then in the pool's. The lists have no lock: an open or a close in a signal handler waits
+ * for nobody, nor are signals held back for it. They are Harris's ("A Pragmatic Implementation of
+ * Non-Blocking Linked-Lists", 2001), with a count of changes in each link, since descriptions are
+ * used again:
+ *
+ *	bits 0-23: 1 + the index of the next description; 0: none
+ *	bits 24-39: the bucket, or NO_BUCKET. Not in a list's top
+ *	bit 40: LEAVING: it is free. Nothing is put behind it any more
+ *	bits 41-63: how often the link has changed
+ */
+#define NEXT_BITS 24
+#define BUCKET_BITS 16
+#define NO_BUCKET ((UINT32_C(1) << BUCKET_BITS) - 1)
+#define LEAVING (UINT64_C(1) << (NEXT_BITS + BUCKET_BITS))
 
-static uint64_t link_to(uint32_t next, uint32_t bucket)
-{
-	return (uint64_t)bucket << 32 | next;
-}
+_Atomic uint64_t *_Atomic description_buckets;
+static _Atomic uint64_t pool;
 
 static uint32_t next_in(uint64_t link)
 {
-	return (uint32_t)link;
+	return link & DESCRIPTION_NEXT;
 }
 
 static uint32_t bucket_in(uint64_t link)
 {
-	return (uint32_t)(link >> 32);
+	return link >> NEXT_BITS & NO_BUCKET;
 }
+
+static uint64_t changed(uint64_t link, uint32_t next)
+{
+	return (link & ~(uint64_t)DESCRIPTION_NEXT) + 2 * LEAVING + next;
+}
+
+static uint64_t moved(uint64_t link, uint32_t bucket, uint32_t next)
+{
+	return (link & ~(2 * LEAVING - 1)) + 2 * LEAVING + ((uint64_t)bucket << NEXT_BITS) + next;
+}
+
 FAR static struct chunk *_Atomic chunks[CHUNKS];
-static _Atomic size_t high_water; /* every index in use is below */
+static _Atomic size_t high_water; /* every index that was ever in use is below */
 static _Atomic size_t in_use;
-static size_t lowest_free; /* no index below is free */
 
 static struct chunk *chunk_of(size_t index)
 {
@@ -67,22 +83,71 @@ static void *zeroed(size_t bytes)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
+/* Two threads may want the same: the second gives its own back. */
+static bool grow(void *_Atomic *place, void *memory, size_t bytes)
+{
+	void *none = NULL;
+
+	if (memory && !atomic_compare_exchange_strong(place, &none, memory))
+		munmap(memory, bytes);
+	return atomic_load(place);
+}
+
 static bool chunk_new(size_t number)
 {
 	struct chunk *chunk;
 
-	if (!description_buckets)
-		description_buckets = zeroed(sizeof(uint32_t) * DESCRIPTION_BUCKETS);
-	chunk = description_buckets ? zeroed(sizeof(*chunk)) : NULL;
-	if (!chunk)
+	if (!atomic_load(&description_buckets) &&
+	    !grow((void *_Atomic *)&description_buckets, zeroed(sizeof(uint64_t) * DESCRIPTION_BUCKETS),
+		  sizeof(uint64_t) * DESCRIPTION_BUCKETS))
 		return false;
-	for (size_t i = 0; i < CHUNK; i++) {
+	chunk = zeroed(sizeof(*chunk));
+	for (size_t i = 0; chunk && i < CHUNK; i++) {
 		chunk->descriptions[i].index = number * CHUNK + i;
-		atomic_store(&chunk->links[i], link_to(0, NO_BUCKET));
+		atomic_store(&chunk->links[i], moved(0, NO_BUCKET, 0));
 		atomic_store(&chunk->descriptions[i].slot, &slot_none);
 	}
-	atomic_store(&chunks[number], chunk);
-	return true;
+	return grow((void *_Atomic *)&chunks[number], chunk, sizeof(*chunk));
+}
+
+static _Atomic uint64_t *link_of(size_t index)
+{
+	return &chunk_of(index)->links[index % CHUNK];
+}
+
+static void push(_Atomic uint64_t *top, uint32_t bucket, size_t index)
+{
+	_Atomic uint64_t *own = link_of(index);
+	uint64_t seen = atomic_load(top);
+
+	do
+		atomic_store(own, moved(atomic_load(own), bucket, next_in(seen)));
+	while (!atomic_compare_exchange_weak(top, &seen, changed(seen, (uint32_t)index + 1)));
+}
+
+static struct description *from_pool(void)
+{
+	uint64_t seen = atomic_load(&pool);
+
+	while (next_in(seen)) {
+		size_t index = next_in(seen) - 1;
+		uint32_t next = next_in(atomic_load(link_of(index)));
+
+		if (atomic_compare_exchange_weak(&pool, &seen, changed(seen, next)))
+			return at(index);
+	}
+	return NULL;
+}
+
+static struct description *never_used(void)
+{
+	size_t index = atomic_load(&high_water);
+
+	do
+		if (index >= (size_t)CHUNK * CHUNKS || (!at(index) && !chunk_new(index / CHUNK)))
+			return NULL;
+	while (!atomic_compare_exchange_weak(&high_water, &index, index + 1));
+	return at(index);
 }
 
 /* What comes before stays as it is: a thread that came too late may be looking. */
@@ -94,85 +159,68 @@ static void clear(struct description *description)
 
 struct description *description_new(void)
 {
-	struct section_hold hold;
-	struct description *found = NULL;
-	size_t index;
+	struct description *found = from_pool();
 
-	section_enter(&pool_section, &hold);
-	for (index = lowest_free; index < (size_t)CHUNK * CHUNKS; index++) {
-		struct description *candidate;
-
-		if (!at(index) && !chunk_new(index / CHUNK))
-			break;
-		candidate = at(index);
-		if (!candidate->used) {
-			found = candidate;
-			clear(found);
-			found->used = true;
-			atomic_store(&found->fds, 1);
-			lowest_free = index + 1;
-			if (index >= atomic_load(&high_water))
-				atomic_store(&high_water, index + 1);
-			atomic_fetch_add(&in_use, 1);
-			break;
-		}
-	}
-	section_leave(&pool_section, &hold);
+	if (!found)
+		found = never_used();
+	if (!found)
+		return NULL;
+	clear(found);
+	atomic_store(&found->fds, 1);
+	atomic_fetch_add(&in_use, 1);
 	return found;
-}
-
-static _Atomic uint64_t *link_of(size_t index)
-{
-	return &chunk_of(index)->links[index % CHUNK];
 }
 
 void description_publish(struct description *description)
 {
 	size_t index = description->index;
 	uint32_t bucket = description_bucket(description->ino);
-	_Atomic uint32_t *first = &description_buckets[bucket];
-	uint32_t next = atomic_load(first);
 
 	atomic_store(&chunk_of(index)->inodes[index % CHUNK], description->ino);
-	do
-		atomic_store(link_of(index), link_to(next, bucket));
-	while (!atomic_compare_exchange_weak(first, &next, (uint32_t)index + 1));
+	push(&description_buckets[bucket], bucket, index);
 }
 
-/*
- * Under the pool's lock. Others may publish meanwhile, which changes the head of the list alone. Who
- * stands on the description in a walk finds that it is in another bucket, or none, and begins anew.
- */
-static void leave_bucket(const struct description *description)
+/* Puts those that are leaving into the pool: each is taken out of the list by one thread. */
+static void clear_bucket(uint32_t bucket)
 {
-	_Atomic uint64_t *own = link_of(description->index);
-	uint64_t link = atomic_load(own), before;
-	uint32_t me = (uint32_t)description->index + 1, seen = me;
+	_Atomic uint64_t *top = &description_buckets[bucket], *before = top;
+	uint64_t seen = atomic_load(before);
 
-	if (bucket_in(link) == NO_BUCKET)
-		return;
-	if (!atomic_compare_exchange_strong(&description_buckets[bucket_in(link)], &seen,
-					    next_in(link))) {
-		while (next_in(before = atomic_load(link_of(seen - 1))) != me)
-			seen = next_in(before);
-		atomic_store(link_of(seen - 1), link);
+	while (next_in(seen)) {
+		size_t index = next_in(seen) - 1;
+		uint64_t link = atomic_load(link_of(index));
+		bool here = bucket_in(link) == bucket;
+
+		if (here && !(link & LEAVING)) {
+			before = link_of(index);
+			seen = link;
+			continue;
+		}
+		/* It is leaving, so that its link doesn't change as long as it is there. */
+		if (here && atomic_compare_exchange_strong(before, &seen, changed(seen, next_in(link)))) {
+			seen = changed(seen, next_in(link));
+			push(&pool, NO_BUCKET, index);
+			continue;
+		}
+		before = top;
+		seen = atomic_load(before);
 	}
-	atomic_store(own, link_to(0, NO_BUCKET));
 }
 
 static void back_to_pool(struct description *description)
 {
 	struct claim_slot *slot = atomic_exchange(&description->slot, &slot_none);
-	struct section_hold hold;
+	size_t index = description->index;
+	uint32_t bucket = bucket_in(atomic_load(link_of(index)));
 
 	if (slot != &slot_none)
 		claim_slot_free(slot);
-	section_enter(&pool_section, &hold);
-	leave_bucket(description);
-	description->used = false;
-	if (description->index < lowest_free)
-		lowest_free = description->index;
-	section_leave(&pool_section, &hold);
+	if (bucket == NO_BUCKET) {
+		push(&pool, NO_BUCKET, index);
+		return;
+	}
+	atomic_fetch_or(link_of(index), LEAVING);
+	clear_bucket(bucket);
 }
 
 /*
@@ -292,19 +340,37 @@ static struct description *hold_of(struct chunk *chunk, size_t i, dev_t dev, ino
 	return NULL;
 }
 
-/* From *index on, held; *index is then the one behind it. NULL: there is no more. */
-static struct description *next_of(size_t *index, dev_t dev, ino_t ino)
+/* A walk over the descriptions of an inode. One that has been there may come again. */
+struct walk {
+	uint32_t bucket;
+	uint32_t next;
+};
+
+static void walk_begin(struct walk *walk, ino_t ino)
 {
-	size_t count = atomic_load(&high_water);
+	_Atomic uint64_t *buckets = atomic_load(&description_buckets);
 
-	while (*index < count) {
-		size_t i = (*index)++;
-		struct chunk *chunk = chunk_of(i);
-		struct description *found;
+	walk->bucket = description_bucket(ino);
+	walk->next = buckets ? next_in(atomic_load(&buckets[walk->bucket])) : 0;
+}
 
-		if (atomic_load_explicit(&chunk->inodes[i % CHUNK], memory_order_acquire) != ino)
-			continue;
-		found = hold_of(chunk, i % CHUNK, dev, ino);
+/* Held. NULL: there is no more. */
+static struct description *walk_on(struct walk *walk, dev_t dev, ino_t ino)
+{
+	while (walk->next) {
+		size_t index = walk->next - 1;
+		struct chunk *chunk = chunk_of(index);
+		struct description *found = NULL;
+		uint64_t link;
+
+		if (atomic_load(&chunk->inodes[index % CHUNK]) == ino)
+			found = hold_of(chunk, index % CHUNK, dev, ino);
+		/* In another bucket, or none: it has been away, and the walk begins anew. */
+		link = atomic_load(&chunk->links[index % CHUNK]);
+		if (bucket_in(link) == walk->bucket)
+			walk->next = next_in(link);
+		else
+			walk_begin(walk, ino);
 		if (found)
 			return found;
 	}
@@ -313,25 +379,10 @@ static struct description *next_of(size_t *index, dev_t dev, ino_t ino)
 
 struct description *description_find(dev_t dev, ino_t ino)
 {
-	uint32_t bucket = description_bucket(ino);
-	_Atomic uint32_t *buckets = atomic_load(&description_buckets);
-	uint32_t next = buckets ? atomic_load(&buckets[bucket]) : 0;
+	struct walk walk;
 
-	while (next) {
-		size_t index = next - 1;
-		struct chunk *chunk = chunk_of(index);
-		uint64_t link;
-
-		if (atomic_load(&chunk->inodes[index % CHUNK]) == ino) {
-			struct description *found = hold_of(chunk, index % CHUNK, dev, ino);
-
-			if (found)
-				return found;
-		}
-		link = atomic_load(&chunk->links[index % CHUNK]);
-		next = bucket_in(link) == bucket ? next_in(link) : atomic_load(&buckets[bucket]);
-	}
-	return NULL;
+	walk_begin(&walk, ino);
+	return walk_on(&walk, dev, ino);
 }
 
 static void note_keep_end(struct description *description, int64_t end, bool apart)
@@ -345,9 +396,10 @@ static void note_keep_end(struct description *description, int64_t end, bool apa
 void descriptions_note_keep_end(dev_t dev, ino_t ino, int64_t end, bool apart)
 {
 	struct description *found;
-	size_t index = 0;
+	struct walk walk;
 
-	while ((found = next_of(&index, dev, ino))) {
+	walk_begin(&walk, ino);
+	while ((found = walk_on(&walk, dev, ino))) {
 		note_keep_end(found, end, apart);
 		description_let_go(found);
 	}
@@ -356,9 +408,10 @@ void descriptions_note_keep_end(dev_t dev, ino_t ino, int64_t end, bool apart)
 void description_inherit_keep_end(struct description *description)
 {
 	struct description *other;
-	size_t index = 0;
+	struct walk walk;
 
-	while ((other = next_of(&index, description->dev, description->ino))) {
+	walk_begin(&walk, description->ino);
+	while ((other = walk_on(&walk, description->dev, description->ino))) {
 		if (other != description)
 			note_keep_end(description, atomic_load(&other->program_keep_end),
 				      atomic_load(&other->reasons) & KEEP_APART);
@@ -369,16 +422,12 @@ void description_inherit_keep_end(struct description *description)
 void descriptions_forget_keep_end(dev_t dev, ino_t ino)
 {
 	struct description *found;
-	size_t index = 0;
+	struct walk walk;
 
-	while ((found = next_of(&index, dev, ino))) {
+	walk_begin(&walk, ino);
+	while ((found = walk_on(&walk, dev, ino))) {
 		atomic_store(&found->program_keep_end, 0);
 		atomic_fetch_and(&found->reasons, ~(uint32_t)KEEP_APART);
 		description_let_go(found);
 	}
-}
-
-void descriptions_reset_lock(void)
-{
-	pool_section = (struct section){0};
 }

@@ -69,8 +69,6 @@ struct description {
 	bool synchronous; /* O_DSYNC or O_SYNC: F_SETFL can't change them */
 	char path[256]; /* for people: the end of the path, "..." before it where it was longer */
 
-	bool used; /* under the pool's lock */
-
 	/* As the program set them; changed while the gate is held and the file is settled. */
 	_Atomic bool append;
 	_Atomic bool direct;
@@ -149,9 +147,6 @@ void description_free(struct description *description);
 /* dev and ino are filled in: description_find may find it. */
 void description_publish(struct description *description);
 
-/* In a fork's child: another thread may have held the pool's lock. */
-void descriptions_reset_lock(void);
-
 /*
  * Until description_let_go neither the description nor its slot is given to another file. Who never
  * lets go (a longjmp leaves the call) only keeps it from being used again. False: fd doesn't lead
@@ -182,8 +177,9 @@ bool descriptions_exist(void);
  */
 struct description *description_find(dev_t dev, ino_t ino);
 
-/* 1 + the index of the first description of some inodes; 0: none. NULL: there has been none at all. */
-extern _Atomic uint32_t *_Atomic description_buckets __attribute__((visibility("hidden")));
+/* The lists of some inodes' descriptions each. NULL: there has been none at all. */
+extern _Atomic uint64_t *_Atomic description_buckets __attribute__((visibility("hidden")));
+#define DESCRIPTION_NEXT 0xffffff /* in such a list: 1 + the index of the first; 0: none */
 #define DESCRIPTION_BUCKETS 16384
 
 /* Filesystems count inodes up: no hash spreads them better. */
@@ -195,11 +191,11 @@ static inline uint32_t description_bucket(ino_t ino)
 /* A hint, never falsely false: without a walk, for the many files that aren't managed. */
 static inline bool description_may_be_found(ino_t ino)
 {
-	_Atomic uint32_t *buckets =
+	_Atomic uint64_t *buckets =
 		atomic_load_explicit(&description_buckets, memory_order_acquire);
 
-	return buckets && atomic_load_explicit(&buckets[description_bucket(ino)],
-					       memory_order_acquire) != 0;
+	return buckets && (atomic_load_explicit(&buckets[description_bucket(ino)],
+						memory_order_acquire) & DESCRIPTION_NEXT) != 0;
 }
 
 #endif

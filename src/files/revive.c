@@ -108,9 +108,10 @@ static void pause_for_a_moment(int tries)
 int files_revive_begin(int fd, int flags, const char *name)
 {
 	int saved_errno = errno, place = -1;
+	bool is_new = (flags & O_CREAT) && (flags & O_EXCL);
 	int cancel = cancel_disable();
 
-	if (!(flags & O_PATH) && files_may_match(name) && has_mark(fd) && files_matches(fd, name)) {
+	if (!(flags & O_PATH) && !is_new && files_may_match(name) && has_mark(fd) && files_matches(fd, name)) {
 		/* Emptied by this very opening. */
 		if (flags & O_TRUNC)
 			mark_remove(fd);

@@ -214,7 +214,6 @@ void share_in_child(void)
 	int watch = thread_state.next_watch - 1;
 
 	thread_reset();
-	descriptions_reset_lock();
 	section = (struct section){0};
 	claim_forget();
 	for (size_t i = 0; (description = description_next(&i)); description_let_go(description)) {

@@ -9,9 +9,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "files/description.h"
@@ -116,6 +118,7 @@ static void an_unpublished_one_is_not_found(void **state)
 
 static void many_are_in_use_at_once(void **state)
 {
+	static struct description *at[MANY];
 	struct description *description;
 	size_t seen = 0, after = 300;
 
@@ -124,26 +127,29 @@ static void many_are_in_use_at_once(void **state)
 		all[i] = new_file(3, 1000 + i);
 	for (size_t i = 0; i < MANY; i++) {
 		assert_ptr_equal(found(3, 1000 + i), all[i]);
-		assert_int_equal(all[i]->index, i);
+		assert_null(at[all[i]->index]);
+		assert_true(all[i]->index < MANY);
+		at[all[i]->index] = all[i];
 	}
 	for (size_t i = 0; (description = description_next(&i)); description_let_go(description)) {
 		assert_int_equal(i, seen + 1);
-		assert_ptr_equal(description, all[seen++]);
+		assert_ptr_equal(description, at[seen++]);
 	}
 	assert_int_equal(seen, MANY);
+	memcpy(all, at, sizeof(all));
 
-	/* The lowest free place first: the pool stays small. */
+	/* A free place first: the pool stays small. */
 	description_free(all[700]);
 	description_free(all[300]);
 	description_free(all[500]);
 	assert_ptr_equal(description_next(&after), all[301]);
 	description_let_go(all[301]);
-	all[300] = new_file(3, 1300);
-	all[500] = new_file(3, 1500);
-	all[700] = new_file(3, 1700);
-	assert_int_equal(all[300]->index, 300);
-	assert_int_equal(all[500]->index, 500);
-	assert_int_equal(all[700]->index, 700);
+	for (size_t i = 300; i <= 700; i += 200) {
+		struct description *again = new_file(3, 2000 + i);
+
+		assert_true(again->index == 300 || again->index == 500 || again->index == 700);
+		all[again->index] = again;
+	}
 	after = MANY;
 	assert_null(description_next(&after));
 
@@ -191,7 +197,7 @@ static void one_that_is_held_is_given_to_nobody(void **state)
 /* What is said of the one that is walked past must not be said of another file. */
 static void one_that_is_walked_past_keeps_its_place(void **state)
 {
-	struct description *description = new_file(1, 100), *next;
+	struct description *description = new_file(1, 100), *next, *other;
 	size_t index = description->index;
 
 	(void)state;
@@ -200,10 +206,95 @@ static void one_that_is_walked_past_keeps_its_place(void **state)
 	next = new_file(1, 101);
 	assert_ptr_not_equal(next, description);
 	description_let_go(description);
+	other = new_file(1, 102);
+	assert_ptr_equal(other, description);
+	description_free(other);
 	description_free(next);
-	next = new_file(1, 102);
-	assert_ptr_equal(next, description);
-	description_free(next);
+}
+
+static void a_bucket_gives_back_what_is_free(void **state)
+{
+	struct description *description;
+	size_t end = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++)
+		all[i] = new_file(4, 100 + i * DESCRIPTION_BUCKETS);
+	for (size_t i = 0; i < 100; i++) {
+		end = all[i]->index > end ? all[i]->index : end;
+		assert_ptr_equal(found(4, 100 + i * DESCRIPTION_BUCKETS), all[i]);
+	}
+	for (size_t i = 0; i < 99; i++)
+		description_free(all[i]);
+	for (size_t i = 0; i < 99; i++)
+		assert_null(found(4, 100 + i * DESCRIPTION_BUCKETS));
+	assert_ptr_equal(found(4, 100 + 99 * DESCRIPTION_BUCKETS), all[99]);
+	/* However many come and go, each while the next is there already. */
+	for (size_t i = 0; i < 1000; i++) {
+		description = new_file(4, 100 + i % 99 * DESCRIPTION_BUCKETS);
+		assert_true(description->index <= end);
+		description_free(all[99]);
+		all[99] = description;
+	}
+	description_free(all[99]);
+	assert_false(description_may_be_found(100));
+	for (size_t i = 0; i < 100; i++) {
+		all[i] = new_file(4, 200 + i);
+		assert_true(all[i]->index <= end);
+	}
+	for (size_t i = 0; i < 100; i++)
+		description_free(all[i]);
+}
+
+#define CHURNERS 4
+static _Atomic unsigned int wrong;
+
+/* All in one bucket: pushed, popped and walked over at once. */
+static void *churn(void *argument)
+{
+	uintptr_t me = (uintptr_t)argument;
+	struct description *held[8] = {NULL};
+
+	for (unsigned int i = 0; i < 20000; i++) {
+		unsigned int k = i * 7 % 8;
+		ino_t ino = 300 + (me * 8 + k) * DESCRIPTION_BUCKETS;
+
+		if (held[k]) {
+			if (found(5, ino) != held[k])
+				wrong++;
+			description_free(held[k]);
+			if (found(5, ino))
+				wrong++;
+			held[k] = NULL;
+		} else {
+			held[k] = description_new();
+			if (held[k]->dev != 0)
+				wrong++;
+			held[k]->dev = 5;
+			held[k]->ino = ino;
+			description_publish(held[k]);
+			if (found(5, ino) != held[k])
+				wrong++;
+		}
+	}
+	for (unsigned int k = 0; k < 8; k++)
+		if (held[k])
+			description_free(held[k]);
+	return NULL;
+}
+
+static void threads_share_a_bucket(void **state)
+{
+	pthread_t threads[CHURNERS];
+
+	(void)state;
+	for (uintptr_t i = 0; i < CHURNERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, churn, (void *)i), 0);
+	for (int i = 0; i < CHURNERS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(wrong, 0);
+	assert_false(descriptions_exist());
+	assert_false(description_may_be_found(300));
 }
 
 static void without_memory_there_is_none(void **state)
@@ -218,7 +309,7 @@ static void without_memory_there_is_none(void **state)
 	for (size_t i = 0; i < count; i++) {
 		assert_true(i < MANY * 2);
 		description = description_new();
-		assert_int_equal(description->index, i);
+		assert_true(description->index < count);
 	}
 	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
 	none = before;
@@ -239,7 +330,9 @@ static void without_memory_there_is_none(void **state)
 #define THREADS 4
 #define ROUNDS 5000
 
-static _Atomic int owners[THREADS * 2];
+#define PLACES 2048
+
+static _Atomic int owners[PLACES];
 static _Atomic bool stop;
 
 static void *open_and_close(void *argument)
@@ -250,7 +343,7 @@ static void *open_and_close(void *argument)
 		struct description *description = description_new();
 		const char *error = NULL;
 
-		if (!description || description->index >= THREADS * 2)
+		if (!description || description->index >= PLACES)
 			return "no place";
 		if (atomic_exchange(&owners[description->index], 1))
 			return "two owners";
@@ -391,12 +484,79 @@ static void a_file_has_one_keep_end(void **state)
 	description_free(elsewhere);
 }
 
-/* In a fork's child, with the lock taken by a thread that isn't there. */
-static void the_lock_can_be_started_anew(void **state)
+static _Atomic unsigned int interruptions;
+
+/* Nobody else has it. */
+static struct description *new_owned(dev_t dev, ino_t ino)
 {
+	struct description *description = description_new();
+
+	if (!description || description->index >= PLACES ||
+	    atomic_exchange(&owners[description->index], 1)) {
+		wrong++;
+		return NULL;
+	}
+	description->dev = dev;
+	description->ino = ino;
+	description_publish(description);
+	if (found(dev, ino) != description)
+		wrong++;
+	return description;
+}
+
+static void free_owned(struct description *description)
+{
+	if (!description)
+		return;
+	atomic_store(&owners[description->index], 0);
+	description_free(description);
+}
+
+/* The first of the pool comes back to its place, but the second doesn't. */
+static void open_in_handler(int signal)
+{
+	static struct description *kept;
+	struct description *first, *second;
+	ino_t ino = 100 + (ino_t)(interruptions++ % 3) * DESCRIPTION_BUCKETS;
+
+	(void)signal;
+	first = new_owned(6, ino);
+	second = new_owned(8, ino);
+	free_owned(kept);
+	free_owned(first);
+	kept = second;
+	if (atomic_load(&stop)) {
+		free_owned(kept);
+		kept = NULL;
+	}
+}
+
+/* Whatever is interrupted, nobody waits for it. */
+static void a_signal_handler_opens_and_closes(void **state)
+{
+	struct itimerval every = {{0, 20}, {0, 20}}, never = {{0, 0}, {0, 0}};
+
 	(void)state;
-	descriptions_reset_lock();
-	description_free(new_file(1, 1));
+	wrong = 0;
+	memset(owners, 0, sizeof(owners));
+	atomic_store(&stop, false);
+	signal(SIGALRM, open_in_handler);
+	assert_int_equal(setitimer(ITIMER_REAL, &every, NULL), 0);
+	for (size_t i = 0; i < 5000000 && interruptions < 20000; i++) {
+		ino_t ino = 100 + (i % 5) * DESCRIPTION_BUCKETS;
+		struct description *description = new_owned(7, ino);
+
+		free_owned(description);
+		if (found(7, ino))
+			wrong++;
+	}
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	atomic_store(&stop, true);
+	raise(SIGALRM);
+	signal(SIGALRM, SIG_DFL);
+	assert_int_equal(wrong, 0);
+	assert_true(interruptions > 100);
+	assert_false(descriptions_exist());
 }
 
 int main(void)
@@ -409,12 +569,14 @@ int main(void)
 		cmocka_unit_test(one_that_is_being_closed_is_passed_over),
 		cmocka_unit_test(one_that_is_held_is_given_to_nobody),
 		cmocka_unit_test(one_that_is_walked_past_keeps_its_place),
+		cmocka_unit_test(a_bucket_gives_back_what_is_free),
+		cmocka_unit_test(threads_share_a_bucket),
 		cmocka_unit_test(without_memory_there_is_none),
 		cmocka_unit_test(threads_get_one_each),
 		cmocka_unit_test(what_is_found_is_whole),
 		cmocka_unit_test(options_are_read_as_a_whole),
 		cmocka_unit_test(a_file_has_one_keep_end),
-		cmocka_unit_test(the_lock_can_be_started_anew),
+		cmocka_unit_test(a_signal_handler_opens_and_closes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
