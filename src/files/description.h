@@ -67,7 +67,7 @@ struct description {
 	const struct rule *rule;
 	bool readable;
 	bool synchronous; /* O_DSYNC or O_SYNC: F_SETFL can't change them */
-	char path[256]; /* for people: the end of the path, "..." before it where it was longer */
+	char path[144]; /* for people: the end of the path, "..." before it where it was longer */
 
 	/* As the program set them; changed while the gate is held and the file is settled. */
 	_Atomic bool append;

@@ -15,9 +15,13 @@ static const char *last_component(const char *name)
 /* All that most opens pay for a rule: the comparison of a few bytes. */
 static bool last_matches(const struct rule *rule, const char *last, size_t length)
 {
-	return length >= rule->tail_length &&
-	       !memcmp(last + length - rule->tail_length, rule->tail, rule->tail_length) &&
-	       glob_matches(rule->last, last);
+	if (length < rule->tail_length ||
+	    memcmp(last + length - rule->tail_length, rule->tail, rule->tail_length) != 0)
+		return false;
+	/* A star, and that was all: as most patterns are. */
+	if (rule->last[0] == '*' && rule->tail == rule->last + 1)
+		return true;
+	return glob_matches(rule->last, last);
 }
 
 /* Where in the rules a search stands: below the count'th of a text, the last one first. */
