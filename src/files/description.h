@@ -165,6 +165,26 @@ void description_options(struct description *description, struct rule_options *o
 /* One caller at a time, with signals blocked once the description is published. */
 void description_set_options(struct description *description, const struct rule_options *options);
 
+/*
+ * So many bytes were written to an ordinary file: its cuts may lose as many. Not locked: what threads
+ * take from each other's sum makes the allowance smaller, no more.
+ */
+static inline void description_earn(struct description *description, int64_t bytes)
+{
+	uint64_t earned = atomic_load_explicit(&description->bytes_earned, memory_order_relaxed);
+
+	atomic_store_explicit(&description->bytes_earned, earned + (uint64_t)bytes,
+			      memory_order_relaxed);
+}
+
+/* A pwrite has ended there; with O_APPEND it was made somewhere else. */
+static inline void description_reached(struct description *description, int64_t end)
+{
+	if (end > atomic_load_explicit(&description->size_seen, memory_order_relaxed) &&
+	    !atomic_load_explicit(&description->append, memory_order_relaxed))
+		atomic_store_explicit(&description->size_seen, end, memory_order_relaxed);
+}
+
 /* For walking: the first in use from *index on, held; *index goes behind it. NULL: no more. */
 struct description *description_next(size_t *index);
 

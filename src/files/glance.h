@@ -8,6 +8,7 @@
 #ifndef FILES_GLANCE_H
 #define FILES_GLANCE_H
 
+#include "files/auto.h"
 #include "files/files.h"
 #include "files/seal.h"
 
@@ -100,6 +101,45 @@ static inline bool glance_overwrote_ordinary(struct description *description, in
 	/* An odd one agrees with none. */
 	return atomic_load_explicit(&description->resizes, memory_order_acquire) == (resizes & ~1U) &&
 	       table_get(fd) == description;
+}
+
+/*
+ * An append of the only thread's to an ordinary file that stays one, and gets nothing allocated: it
+ * needs the gate, since a signal handler may sync the file and append, but nobody's lock or hold.
+ */
+struct passage {
+	struct gate_pass pass;
+	uint32_t lives;
+};
+
+/* False: it isn't such a one, or may not be. */
+static inline __attribute__((always_inline)) bool
+passage_begin(struct passage *passage, struct description *description, int fd)
+{
+	uint32_t reasons = atomic_load_explicit(&description->reasons, memory_order_relaxed);
+
+	if (!__libc_single_threaded || (reasons & KEEP_TOPPED_UP) || description->synchronous ||
+	    (!(reasons & KEEP_FOREVER) && auto_has_earned(description)) ||
+	    atomic_load_explicit(&description->kept, memory_order_relaxed))
+		return false;
+	passage->lives = atomic_load_explicit(&description->lives, memory_order_relaxed);
+	gate_enter(&description->gate, &passage->pass);
+	if (!slot_is_extended(atomic_load_explicit(&description->slot, memory_order_relaxed)) &&
+	    table_get(fd) == description)
+		return true;
+	gate_leave(&description->gate, &passage->pass);
+	return false;
+}
+
+/* False: a handler has closed the file, and the description may be another one's by now. */
+static inline bool passage_end(const struct passage *passage, struct description *description)
+{
+	if (atomic_load_explicit(&description->lives, memory_order_relaxed) == passage->lives) {
+		gate_leave(&description->gate, &passage->pass);
+		return true;
+	}
+	thread_state.in_gate = passage->pass.outer;
+	return false;
 }
 
 /* After it: the data hasn't been cut to less, which would have come first then. */

@@ -289,16 +289,9 @@ static bool write_extended(struct description *description, struct claim_slot *s
 static void note_plain(struct description *description, const struct transfer *transfer,
 		       ssize_t written)
 {
-	bool in_place = transfer->at_offset && !transfer->to_end &&
-			!atomic_load_explicit(&description->append, memory_order_relaxed);
-	int64_t end = transfer->offset + written;
-	/* Not locked: what threads take from each other's sum makes the allowance smaller, no more. */
-	uint64_t earned = atomic_load_explicit(&description->bytes_earned, memory_order_relaxed);
-
-	atomic_store_explicit(&description->bytes_earned, earned + (uint64_t)written,
-			      memory_order_relaxed);
-	if (in_place && end > atomic_load_explicit(&description->size_seen, memory_order_relaxed))
-		atomic_store_explicit(&description->size_seen, end, memory_order_relaxed);
+	description_earn(description, written);
+	if (transfer->at_offset && !transfer->to_end)
+		description_reached(description, transfer->offset + written);
 	if (transfer->flags & (RWF_DSYNC | RWF_SYNC))
 		seal_note_synced(description, seal_before_sync(description, transfer->fd));
 	if (description->synchronous)
@@ -449,16 +442,20 @@ ssize_t files_overwrote(struct description *description, struct transfer *transf
 	return written;
 }
 
-ssize_t files_overwrote_ordinary(struct description *description, struct transfer *transfer,
-				 ssize_t written)
+ssize_t files_passed(struct description *description, struct transfer *transfer, ssize_t written)
 {
-	int cancel;
+	int cancel = cancel_disable();
 
-	/* What it has written may have been cut away. Nobody has been told of it, so it may as well be made now. */
-	if (written >= 0)
-		return files_write(description, transfer);
-	cancel = cancel_disable();
 	written = finish(description, transfer, written, errno);
 	cancel_restore(cancel);
 	return written;
+}
+
+ssize_t files_overwrote_ordinary(struct description *description, struct transfer *transfer,
+				 ssize_t written)
+{
+	/* What it has written may have been cut away. Nobody has been told of it, so it may as well be made now. */
+	if (written >= 0)
+		return files_write(description, transfer);
+	return files_passed(description, transfer, written);
 }

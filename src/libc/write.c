@@ -106,12 +106,33 @@ static ssize_t unmanaged_many(int fd, const struct iovec *iov, int count, bool a
 	return unmanaged(&t, written);
 }
 
+__attribute__((noinline)) static ssize_t rest_of_passage(const struct asked *asked, bool at_offset,
+							 ssize_t written)
+{
+	struct iovec iov = {(void *)asked->buffer, asked->bytes};
+	struct transfer t = transfer_one(asked->fd, &iov, at_offset, asked->offset,
+					 at_offset ? call_pwrite : call_write);
+
+	return files_passed(asked->description, &t, written);
+}
+
 __attribute__((noinline)) static ssize_t write_managed(struct description *description, int fd,
 						       const void *buffer, size_t bytes)
 {
+	struct passage passage;
+	struct asked asked;
+	ssize_t written;
+
 	if (thread_state.vforked)
-		return REAL(write)(fd, buffer, bytes);
-	return one(description, fd, buffer, bytes, false, 0, call_write);
+		return real_calls.write(fd, buffer, bytes);
+	if (!passage_begin(&passage, description, fd))
+		return one(description, fd, buffer, bytes, false, 0, call_write);
+	asked_for(&asked, fd, buffer, bytes, 0, description);
+	GLANCE_IN_MEMORY(passage);
+	written = real_calls.write(fd, buffer, bytes);
+	if (passage_end(&passage, asked.description) && written > 0)
+		description_earn(asked.description, written);
+	return written == (ssize_t)asked.bytes ? written : rest_of_passage(&asked, false, written);
 }
 
 EXPORT ssize_t write(int fd, const void *buffer, size_t bytes)
@@ -156,9 +177,22 @@ __attribute__((noinline)) static ssize_t pwrite_to_end(int fd, const void *buffe
 						       off_t offset,
 						       struct description *description)
 {
+	struct passage passage;
+	struct asked asked;
+	ssize_t written;
+
 	if (offset < 0)
 		return real_calls.pwrite(fd, buffer, bytes, offset);
-	return one(description, fd, buffer, bytes, true, offset, call_pwrite);
+	if (!passage_begin(&passage, description, fd))
+		return one(description, fd, buffer, bytes, true, offset, call_pwrite);
+	asked_for(&asked, fd, buffer, bytes, offset, description);
+	GLANCE_IN_MEMORY(passage);
+	written = real_calls.pwrite(fd, buffer, bytes, offset);
+	if (passage_end(&passage, asked.description) && written > 0) {
+		description_earn(asked.description, written);
+		description_reached(asked.description, asked.offset + written);
+	}
+	return written == (ssize_t)asked.bytes ? written : rest_of_passage(&asked, true, written);
 }
 
 __attribute__((noinline)) static ssize_t pwrite_ordinary(int fd, const void *buffer, size_t bytes,

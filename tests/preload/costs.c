@@ -24,7 +24,7 @@
 #define WARM 20
 #define SIZE 65536
 
-static int null, plain, high, extended, appended, keep, old;
+static int null, plain, high, extended, appended, keep, old, watched;
 static off_t end;
 static char byte = 'x';
 static struct stat st;
@@ -63,6 +63,8 @@ static struct stat st;
 	X(old_overwrite, pwrite(old, &byte, 1, 7)) \
 	X(old_write, write(old, &byte, 1)) \
 	X(old_fstat, fstat(old, &st)) \
+	X(auto_append_pwrite, pwrite(watched, &byte, 1, end++)) \
+	X(auto_append_write, write(watched, &byte, 1)) \
 	X(keep_append, pwrite(keep, &byte, 1, end++)) \
 	X(keep_pread, pread(keep, &byte, 1, 7)) \
 	X(keep_read, read(keep, &byte, 1)) \
@@ -112,7 +114,7 @@ static int file(const char *name, int flags)
 /* Appends by pwrite go on at end, those by write at the offset; all else is well inside. */
 static void prepare(const char *name)
 {
-	end = lseek(strstr(name, "keep") ? keep : extended, 0, SEEK_END);
+	end = lseek(strstr(name, "keep") ? keep : strstr(name, "auto") ? watched : extended, 0, SEEK_END);
 	if (strcmp(name, "extended_append_write") && strcmp(name, "extended_append_writev"))
 		lseek(extended, 100, SEEK_SET);
 	lseek(old, 100, SEEK_SET);
@@ -133,6 +135,7 @@ int main(int argc, char **argv)
 		if (high < 0)
 			high = plain;
 		old = file("old.zero", 0);
+		watched = file("file.auto", 0);
 		keep = file("file.keep", 0);
 		extended = file("file.zero", 0);
 		appended = file("append.zero", O_APPEND);

@@ -44,6 +44,8 @@ old_tell 260 0
 old_overwrite 60 0
 old_write 460 0
 old_fstat 60 0
+auto_append_pwrite 175 0
+auto_append_write 150 0
 keep_append 480 0
 keep_pread 60 0
 keep_read 300 0
@@ -67,7 +69,7 @@ appended_pread 60 0
 appended_fstat 60 0
 "
 
-run_options=(--prealloc-size 16M --idle 1h --rule '*.keep mode=keep')
+run_options=(--prealloc-size 16M --idle 1h --rule '*.keep mode=keep' --rule '*.auto mode=auto')
 export LD_BIND_NOW=1
 
 # In a fresh directory: run plain|managed command...
