@@ -30,6 +30,14 @@ class Appends:
                                              f"{directory}/a.log"))
         return work
 
+    def beside(self, *options, count=2000):
+        """The library's throughput, that of the same program by hand being 1: on two files in turn."""
+        def work(way, directory):
+            by_hand = "-P" if way == "write" else "-p"
+            return float(self.library.output(way, ["*.log"], self.program, by_hand, "-b", f"{directory}/by-hand",
+                                             *options, str(count), f"{directory}/a.log"))
+        return work
+
     def challenged(self, way, directory):
         """The same, while somebody else opens the file twenty times a second."""
         path, done = f"{directory}/a.log", threading.Event()
@@ -67,6 +75,10 @@ class Appends:
 def append_works(appends):
     works = [Work(f"append + fdatasync, {size} B", appends.append(size), BY_HAND)
              for size in ("100", "1000", "4096", "16384")]
+    works += [Work(f"append + fdatasync, {size} B{how}, beside by hand", appends.beside(*options, size),
+                   ["zero", "write"], unit="by hand is 1")
+              for how, options in (("", ()), (", pwrite", ("-w",)), (", O_APPEND", ("-a",)))
+              for size in ("100", "1000", "4096", "16384")]
     return works + [
         Work("append + fdatasync, 100 B, pwrite", appends.append("-w", "100"), BY_HAND),
         Work("append + fdatasync, 4096 B, pwrite", appends.append("-w", "4096"), BY_HAND),
