@@ -200,7 +200,7 @@ struct description *description_find(dev_t dev, ino_t ino);
 /* The lists of some inodes' descriptions each. NULL: there has been none at all. */
 extern _Atomic uint64_t *_Atomic description_buckets __attribute__((visibility("hidden")));
 #define DESCRIPTION_NEXT 0xffffff /* in such a list: 1 + the index of the first; 0: none */
-#define DESCRIPTION_BUCKETS 16384
+#define DESCRIPTION_BUCKETS 8192
 
 /* Filesystems count inodes up: no hash spreads them better. */
 static inline uint32_t description_bucket(ino_t ino)

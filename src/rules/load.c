@@ -118,6 +118,17 @@ void rules_free_sources(struct sources *sources)
 		*sources = (struct sources){.mapped = 0};
 }
 
+/* The room that the config file didn't take: address space may be short. */
+static void trim(struct sources *sources)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t used = (size_t)(sources->config + sources->config_length - (const char *)sources);
+
+	used = (used + page - 1) / page * page;
+	if (used < sources->mapped && munmap((char *)sources + used, sources->mapped - used) == 0)
+		sources->mapped = used;
+}
+
 /* fd: -1: no config file. */
 AT_START static int fill(struct sources **filled, int fd, const char *path, const char *environment,
 			 bool may_be_static, struct rules_error *error)
@@ -138,11 +149,14 @@ AT_START static int fill(struct sources **filled, int fd, const char *path, cons
 	if (environment)
 		sources->environment = memcpy(text + path_size, environment, environment_size);
 	result = fd >= 0 ? read_config(sources, fd, text + path_size + environment_size, error) : 0;
-	if (result)
+	if (result) {
 		rules_free_sources(sources);
-	else
-		*filled = sources;
-	return result;
+		return result;
+	}
+	if (fd >= 0)
+		trim(sources);
+	*filled = sources;
+	return 0;
 }
 
 AT_START static int read_sources(struct sources **sources, const char *config_path,

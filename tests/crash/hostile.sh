@@ -234,7 +234,7 @@ fi
 said_to_log() {
 	rm -f "$SCRATCH/log/"*
 	env PREALLOCATE_RULES='*.dat mode=nonsense' PREALLOCATE_LOG_FILE="$SCRATCH/log/of" \
-		"$SCRATCH/subject" load "$LIBRARY" >/dev/null 2>"$SCRATCH/secure.err"
+		"$SCRATCH/subject" load "$LIBRARY" "$SCRATCH/log/a.dat" >/dev/null 2>"$SCRATCH/secure.err"
 	[ -s "$SCRATCH/log/of" ]
 }
 cp "$HELPERS/subject" "$SCRATCH/subject"

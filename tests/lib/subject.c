@@ -6,7 +6,7 @@
  *	thread		threads, too
  *	deep		in a directory whose path is longer than PATH_MAX
  *	full		while its table of descriptors is full
- *	load LIBRARY	loads it, and does nothing else
+ *	load LIBRARY FILE	loads it, and opens the file for writing by its open
  */
 #include "../preload/transcript.h"
 
@@ -218,12 +218,23 @@ static void full_table(void)
 	finish(fd);
 }
 
+static void load(const char *path, const char *opened)
+{
+	void *library = dlopen(path, RTLD_NOW);
+	int (*library_open)(const char *path, int flags, ...) = NULL;
+
+	CALL(library != NULL);
+	if (library)
+		*(void **)&library_open = dlsym(library, "open");
+	CALL(library_open && library_open(opened, O_WRONLY | O_CREAT | O_APPEND, 0600) >= 0);
+}
+
 void transcript(int argc, char **argv)
 {
 	const char *how = argc > 1 ? argv[1] : "";
 
 	if (strcmp(how, "load") == 0) {
-		CALL(dlopen(argv[2], RTLD_NOW) != NULL);
+		load(argv[2], argv[3]);
 		return;
 	}
 	if (strcmp(how, "deep") == 0)
