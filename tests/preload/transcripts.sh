@@ -21,13 +21,14 @@ declare -A rules=(
 	[keep]="mode=keep"
 	[keep-small]="mode=keep $SMALL"
 	[off]='mode=off'
+	[auto]="mode=auto $SMALL"
 )
 
 # What the programs need beside their name: one line, one run.
 programs=(
 	open close dup
 	write append read seek stat truncate space sparse mapping copy metadata lock
-	stream async limit ticks process thread every
+	stream async limit passage ticks process thread every
 	vectors reused stdin roots inherited plugins
 	"uring syscall" "uring append" "uring bare"
 	forks
@@ -67,6 +68,7 @@ run() {
 	case $variant:$(stat -f -c %T "$MNT") in
 	zero*:btrfs) ;;
 	zero*) library_left_out || settings+=(TRANSCRIPT_EXTENDED=1) ;;
+	auto:ext* | auto:xfs) library_left_out || settings+=(TRANSCRIPT_EXTENDED_BY_SYNCS=1) ;;
 	esac
 	rm -rf "${MNT:?}/$variant"
 	mkdir "$MNT/$variant"
@@ -91,10 +93,10 @@ same() { # VARIANT
 		compare_trees "$MNT/plain" "$MNT/$1" && diff <(ages plain) <(ages "$1")
 }
 
-# And ended neither as a test that can't go on, nor by a segmentation fault.
+# And was run, and ended neither as a test that can't go on, nor by a segmentation fault.
 says_something() {
 	grep -qx 'exit status [0-9]*' "$SCRATCH/plain.out" &&
-		! grep -qxE 'exit status (98|99|124|139)' "$SCRATCH/plain.out"
+		! grep -qxE 'exit status (98|99|124|126|127|139)' "$SCRATCH/plain.out"
 }
 
 transcript() { # WHERE PROGRAM arguments...
@@ -111,7 +113,7 @@ transcript() { # WHERE PROGRAM arguments...
 		return
 	fi
 	check "$where$*: without the library" says_something || tail -n 5 "$SCRATCH/plain.out"
-	for variant in zero-small zero keep-small keep off; do
+	for variant in zero-small zero keep-small keep auto off; do
 		run "$variant" "$@"
 		check "$where$*: $variant" same "$variant"
 	done
