@@ -122,7 +122,9 @@ static inline void gate_leave(struct gate *gate, const struct gate_pass *pass)
 	}
 	atomic_signal_fence(memory_order_seq_cst);
 	thread_state.in_gate = pass->outer;
-	count_add(&gate->word, (uint32_t)-1);
+	/* A handler that has forked since: the child's has been started anew. */
+	if (!count_replace(&gate->word, seen, seen - 1))
+		gate_leave_among_threads(gate, pass);
 }
 
 /*

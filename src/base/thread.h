@@ -87,4 +87,21 @@ static inline uint32_t count_add(_Atomic uint32_t *count, uint32_t change)
 	return atomic_fetch_add(count, change);
 }
 
+/* The same: from what was seen to what it shall be. False: it is neither any more. */
+static inline bool count_replace(_Atomic uint32_t *count, uint32_t seen, uint32_t replacement)
+{
+#ifdef __x86_64__
+	if (__libc_single_threaded) {
+		bool replaced;
+
+		__asm__ volatile("cmpxchgl %3, %1"
+				 : "=@cce"(replaced), "+m"(*count), "+a"(seen)
+				 : "r"(replacement)
+				 : "memory");
+		return replaced;
+	}
+#endif
+	return atomic_compare_exchange_strong(count, &seen, replacement);
+}
+
 #endif

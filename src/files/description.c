@@ -189,21 +189,22 @@ static void clear_bucket(uint32_t bucket)
 	while (next_in(seen)) {
 		size_t index = next_in(seen) - 1;
 		uint64_t link = atomic_load(link_of(index));
-		bool here = bucket_in(link) == bucket;
 
-		if (here && !(link & LEAVING)) {
+		/* Else it may be out of the list, and be on its way back into it. */
+		if (atomic_load(before) != seen) {
+			before = top;
+			seen = atomic_load(before);
+		} else if (!(link & LEAVING)) {
 			before = link_of(index);
 			seen = link;
-			continue;
-		}
-		/* It is leaving, so that its link doesn't change as long as it is there. */
-		if (here && atomic_compare_exchange_strong(before, &seen, changed(seen, next_in(link)))) {
+		} else if (atomic_compare_exchange_strong(before, &seen, changed(seen, next_in(link)))) {
+			/* It was leaving, so its link has not changed since. */
 			seen = changed(seen, next_in(link));
 			push(&pool, NO_BUCKET, index);
-			continue;
+		} else {
+			before = top;
+			seen = atomic_load(before);
 		}
-		before = top;
-		seen = atomic_load(before);
 	}
 }
 
@@ -269,11 +270,9 @@ struct description *description_of(int fd)
 	return description;
 }
 
-void description_let_go(struct description *description)
+void description_let_go_last(struct description *description)
 {
-	if (count_add(&description->holders, (uint32_t)-1) == 1 &&
-	    atomic_load(&description->released) &&
-	    atomic_exchange(&description->released, false))
+	if (atomic_exchange(&description->released, false))
 		back_to_pool(description);
 }
 

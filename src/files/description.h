@@ -155,7 +155,13 @@ void description_publish(struct description *description);
 bool description_hold(struct description *description, int fd);
 /* The same for who has seen it in the life of that number. */
 bool description_hold_in(struct description *description, uint32_t lives);
-void description_let_go(struct description *description);
+void description_let_go_last(struct description *description);
+static inline void description_let_go(struct description *description)
+{
+	if (count_add(&description->holders, (uint32_t)-1) == 1 &&
+	    atomic_load_explicit(&description->released, memory_order_seq_cst))
+		description_let_go_last(description);
+}
 
 /* The description behind fd, held, or NULL. */
 struct description *description_of(int fd);

@@ -97,8 +97,9 @@ ssize_t files_write(struct description *description, struct transfer *transfer);
 struct glance;
 ssize_t files_overwrote(struct description *description, struct transfer *transfer,
 			const struct glance *glance, ssize_t written);
-/* After a call that has passed by (glance.h) and failed, or come short: the same. */
-ssize_t files_passed(struct description *description, struct transfer *transfer, ssize_t written);
+/* After a call that has passed by (glance.h) and failed, or come short: the same. before: the errno of then. */
+ssize_t files_passed(struct description *description, struct transfer *transfer, ssize_t written,
+		     int before);
 /* The same of an ordinary file's, whose size may have changed meanwhile. */
 ssize_t files_overwrote_ordinary(struct description *description, struct transfer *transfer,
 				 ssize_t written);

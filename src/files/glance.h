@@ -12,6 +12,8 @@
 #include "files/files.h"
 #include "files/seal.h"
 
+#include <errno.h>
+
 struct glance {
 	struct claim_slot *slot;
 	uint32_t lives, sequence;
@@ -104,12 +106,13 @@ static inline bool glance_overwrote_ordinary(struct description *description, in
 }
 
 /*
- * An append of the only thread's to an ordinary file that stays one, and gets nothing allocated: it
- * needs the gate, since a signal handler may sync the file and append, but nobody's lock or hold.
+ * An append of the only thread's to an ordinary file that stays one, and gets nothing allocated. A signal
+ * handler may come in its middle, and sync the file and append, or close it: so it holds the description, and
+ * is in the gate.
  */
 struct passage {
 	struct gate_pass pass;
-	uint32_t lives;
+	int error; /* errno before it */
 };
 
 /* False: it isn't such a one, or may not be. */
@@ -122,24 +125,28 @@ passage_begin(struct passage *passage, struct description *description, int fd)
 	    (!(reasons & KEEP_FOREVER) && auto_has_earned(description)) ||
 	    atomic_load_explicit(&description->kept, memory_order_relaxed))
 		return false;
-	passage->lives = atomic_load_explicit(&description->lives, memory_order_relaxed);
+	passage->error = errno;
+	count_add(&description->holders, 1);
 	gate_enter(&description->gate, &passage->pass);
 	if (!slot_is_extended(atomic_load_explicit(&description->slot, memory_order_relaxed)) &&
 	    table_get(fd) == description)
 		return true;
 	gate_leave(&description->gate, &passage->pass);
+	description_let_go(description);
 	return false;
 }
 
-/* False: a handler has closed the file, and the description may be another one's by now. */
-static inline bool passage_end(const struct passage *passage, struct description *description)
+/* Of a write; offset: -1: at the description's. */
+static inline __attribute__((always_inline)) void
+passage_end(const struct passage *passage, struct description *description, off_t offset, ssize_t written)
 {
-	if (atomic_load_explicit(&description->lives, memory_order_relaxed) == passage->lives) {
-		gate_leave(&description->gate, &passage->pass);
-		return true;
+	gate_leave(&description->gate, &passage->pass);
+	if (written > 0) {
+		description_earn(description, written);
+		if (offset >= 0)
+			description_reached(description, offset + written);
 	}
-	thread_state.in_gate = passage->pass.outer;
-	return false;
+	description_let_go(description);
 }
 
 /* After it: the data hasn't been cut to less, which would have come first then. */

@@ -442,11 +442,12 @@ ssize_t files_overwrote(struct description *description, struct transfer *transf
 	return written;
 }
 
-ssize_t files_passed(struct description *description, struct transfer *transfer, ssize_t written)
+ssize_t files_passed(struct description *description, struct transfer *transfer, ssize_t written,
+		     int before)
 {
 	int cancel = cancel_disable();
 
-	written = finish(description, transfer, written, errno);
+	written = finish(description, transfer, written, before);
 	cancel_restore(cancel);
 	return written;
 }
@@ -457,5 +458,5 @@ ssize_t files_overwrote_ordinary(struct description *description, struct transfe
 	/* What it has written may have been cut away. Nobody has been told of it, so it may as well be made now. */
 	if (written >= 0)
 		return files_write(description, transfer);
-	return files_passed(description, transfer, written);
+	return files_passed(description, transfer, written, errno);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The library's start and end. */
+#include "base/layout.h"
 #include "base/log.h"
 #include "claim/claim.h"
 #include "files/files.h"
@@ -28,7 +29,8 @@ static void find_guardian(char *path, size_t size)
 	/* A build tree's library lies in .libs. */
 	bool built = slash && slash - library >= 6 && memcmp(slash - 6, "/.libs", 6) == 0;
 	bool runs = false, exists = false;
-	char place[4096];
+	/* Not on the stack, which may be a signal handler's. One at a time: in the session's section. */
+	FAR static char place[4096];
 
 	snprintf(path, size, "%s", LIBEXECDIR "/preallocate-guardian");
 	for (size_t i = built ? 0 : 1; slash && !runs && i < sizeof(places) / sizeof(places[0]); i++) {

@@ -107,13 +107,13 @@ static ssize_t unmanaged_many(int fd, const struct iovec *iov, int count, bool a
 }
 
 __attribute__((noinline)) static ssize_t rest_of_passage(const struct asked *asked, bool at_offset,
-							 ssize_t written)
+							 ssize_t written, int error)
 {
 	struct iovec iov = {(void *)asked->buffer, asked->bytes};
 	struct transfer t = transfer_one(asked->fd, &iov, at_offset, asked->offset,
 					 at_offset ? call_pwrite : call_write);
 
-	return files_passed(asked->description, &t, written);
+	return files_passed(asked->description, &t, written, error);
 }
 
 __attribute__((noinline)) static ssize_t write_managed(struct description *description, int fd,
@@ -130,9 +130,10 @@ __attribute__((noinline)) static ssize_t write_managed(struct description *descr
 	asked_for(&asked, fd, buffer, bytes, 0, description);
 	GLANCE_IN_MEMORY(passage);
 	written = real_calls.write(fd, buffer, bytes);
-	if (passage_end(&passage, asked.description) && written > 0)
-		description_earn(asked.description, written);
-	return written == (ssize_t)asked.bytes ? written : rest_of_passage(&asked, false, written);
+	passage_end(&passage, asked.description, -1, written);
+	if (written == (ssize_t)asked.bytes)
+		return written;
+	return rest_of_passage(&asked, false, written, passage.error);
 }
 
 EXPORT ssize_t write(int fd, const void *buffer, size_t bytes)
@@ -188,11 +189,10 @@ __attribute__((noinline)) static ssize_t pwrite_to_end(int fd, const void *buffe
 	asked_for(&asked, fd, buffer, bytes, offset, description);
 	GLANCE_IN_MEMORY(passage);
 	written = real_calls.pwrite(fd, buffer, bytes, offset);
-	if (passage_end(&passage, asked.description) && written > 0) {
-		description_earn(asked.description, written);
-		description_reached(asked.description, asked.offset + written);
-	}
-	return written == (ssize_t)asked.bytes ? written : rest_of_passage(&asked, true, written);
+	passage_end(&passage, asked.description, asked.offset, written);
+	if (written == (ssize_t)asked.bytes)
+		return written;
+	return rest_of_passage(&asked, true, written, passage.error);
 }
 
 __attribute__((noinline)) static ssize_t pwrite_ordinary(int fd, const void *buffer, size_t bytes,

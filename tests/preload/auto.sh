@@ -48,6 +48,10 @@ for line in open(sys.argv[1]):
         sys.exit(f"{ahead} bytes ahead of {f}")' "$REPORT"
 }
 
+rotates() {
+	automatic timeout 60 "$PREALLOCATE_BUILDDIR/tests/preload/rotate" "$MNT/rotated.data" 20000
+}
+
 transactions() { # JOURNAL-MODE
 	automatic "$PYTHON" -c '
 import sqlite3, sys
@@ -99,6 +103,7 @@ each_filesystem() {
 	appends 'synced appends' "$small" -n 50 -s 100 -y
 	appends 'appends to a file that is opened synchronously' "$small" -n 50 -s 100 -Y dsync -m append
 	appends 'appends without a sync' 'none not-synced-enough' -n 2000 -s 1000-4000
+	check "$1: a signal handler rotates the log" rotates
 	appends 'large synced appends' "$large" -n 400 -s 8192 -y
 	appends 'large appends to a file that is opened synchronously' "$large" -n 400 -s 8192 -Y dsync
 	appends 'appends too large to be written twice' "$small" -n 60 -s 262144 -y

@@ -3,7 +3,7 @@
  * differ [options] DIRECTORY: random sequences of calls on a plain and on a managed file in the
  * directory, with the same answers.
  *
- *	-m, --mode zero|write|keep|plain	plain: without the library, which proves the machine itself
+ *	-m, --mode zero|write|keep|auto|plain	plain: without the library, which proves the machine itself
  *	-s, --seed N			of the first sequence; the next has the next number
  *	-n, --operations N		stop when so many are done
  *	-k, --sequences N
