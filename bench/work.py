@@ -25,6 +25,8 @@ class Work:
     def run(self, way, directory):
         inside = f"{directory}/work"
         os.mkdir(inside)
+        # What the run before has left to be written would be this one's to wait for.
+        os.sync()
         try:
             return self.function(way, inside)
         finally:

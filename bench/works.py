@@ -75,7 +75,7 @@ class Appends:
 def append_works(appends):
     works = [Work(f"append + fdatasync, {size} B", appends.append(size), BY_HAND)
              for size in ("100", "1000", "4096", "16384")]
-    works += [Work(f"append + fdatasync, {size} B{how}, beside by hand", appends.beside(*options, size),
+    works += [Work(f"synced append beside by hand, {size} B{how}", appends.beside(*options, size),
                    ["zero", "write"], unit="by hand is 1")
               for how, options in (("", ()), (", pwrite", ("-w",)), (", O_APPEND", ("-a",)))
               for size in ("100", "1000", "4096", "16384")]
