@@ -28,7 +28,7 @@ def line(result):
         ratio = "" if way == result["base"] or value["ratio"] is None else f" ({value['ratio']:.2f})"
         cells.append(f"{way} {number(value['median'])}{ratio}".ljust(19))
     failed = "".join(f"\n    {way} could not be run: {why}" for way, why in result["failures"].items())
-    return f"  {result['work']:<46}{' '.join(cells)} {unit}".rstrip() + failed
+    return f"  {result['work']:<47} {' '.join(cells)} {unit}".rstrip() + failed
 
 
 def heading(report):
