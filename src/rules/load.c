@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -121,7 +122,7 @@ void rules_free_sources(struct sources *sources)
 /* The room that the config file didn't take: address space may be short. */
 static void trim(struct sources *sources)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t page = getauxval(AT_PAGESZ);
 	size_t used = (size_t)(sources->config + sources->config_length - (const char *)sources);
 
 	used = (used + page - 1) / page * page;
