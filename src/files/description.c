@@ -225,6 +225,22 @@ static void back_to_pool(struct description *description)
 }
 
 /*
+ * Who comes late, having seen no holder of an earlier file's, may find it released by a later one: so
+ * the holders are counted once more, behind the exchange.
+ */
+void description_let_go_last(struct description *description)
+{
+	while (atomic_load(&description->holders) == 0 &&
+	       atomic_exchange(&description->released, false)) {
+		if (atomic_load(&description->holders) == 0) {
+			back_to_pool(description);
+			return;
+		}
+		atomic_store(&description->released, true);
+	}
+}
+
+/*
  * Who frees makes it unfindable first and looks for holders then; who holds counts itself first and
  * looks whether it can still be found then. So one of the two sees the other.
  */
@@ -237,9 +253,7 @@ void description_free(struct description *description)
 	atomic_store(&description->fds, 0);
 	atomic_fetch_sub(&in_use, 1);
 	atomic_store(&description->released, true);
-	if (atomic_load(&description->holders) == 0 &&
-	    atomic_exchange(&description->released, false))
-		back_to_pool(description);
+	description_let_go_last(description);
 }
 
 bool description_hold(struct description *description, int fd)
@@ -268,12 +282,6 @@ struct description *description_of(int fd)
 		if (description_hold(description, fd))
 			break;
 	return description;
-}
-
-void description_let_go_last(struct description *description)
-{
-	if (atomic_exchange(&description->released, false))
-		back_to_pool(description);
 }
 
 void description_options(struct description *description, struct rule_options *options)

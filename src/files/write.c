@@ -401,7 +401,7 @@ static ssize_t write_out(const struct description *description, struct transfer 
 static ssize_t finish(const struct description *description, struct transfer *again, ssize_t written,
 		      int before)
 {
-	if (written < (ssize_t)again->bytes)
+	if (written < (ssize_t)again->bytes && again->bytes > 0)
 		written = write_out(description, again, written);
 	if (written >= 0)
 		errno = before;

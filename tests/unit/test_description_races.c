@@ -17,10 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/lock.h"
-#include "claim/claim.h"
-#include "files/table.h"
-
 static __thread unsigned int chance; /* 0: this thread doesn't */
 
 static void give_way(void)
@@ -35,6 +31,9 @@ static void give_way(void)
 
 #undef atomic_load
 #define atomic_load(place) (give_way(), atomic_load_explicit(place, memory_order_seq_cst))
+#undef atomic_exchange
+#define atomic_exchange(place, new) \
+	(give_way(), atomic_exchange_explicit(place, new, memory_order_seq_cst))
 #undef atomic_compare_exchange_strong
 #define atomic_compare_exchange_strong(place, seen, new) \
 	(give_way(), atomic_compare_exchange_strong_explicit(place, seen, new, memory_order_seq_cst, \
@@ -53,7 +52,8 @@ static void give_way(void)
 
 static _Atomic bool stop;
 static _Atomic int owners[PLACES];
-static _Atomic unsigned int wrong, lost, steps;
+static _Atomic unsigned int given[PLACES]; /* how often */
+static _Atomic unsigned int wrong, lost, taken, steps;
 
 /* All of one inode: the shortest lists, and the most often used anew. */
 static void *open_and_close(void *argument)
@@ -71,16 +71,23 @@ static void *open_and_close(void *argument)
 				wrong++;
 				break;
 			}
+			given[(*one)->index]++;
 			(*one)->dev = 9;
 			(*one)->ino = 300;
 			description_publish(*one);
 			continue;
 		}
 		other = description_find(9, 300);
-		if (other)
+		if (other) {
+			unsigned int before = given[other->index];
+
+			give_way();
+			if (given[other->index] != before)
+				taken++;
 			description_let_go(other);
-		else
+		} else {
 			lost++;
+		}
 		owners[(*one)->index]--;
 		description_free(*one);
 		*one = NULL;
@@ -114,6 +121,8 @@ static void each_has_one_owner(void **state)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(wrong, 0);
 	assert_int_equal(lost, 0);
+	/* What is held is given to nobody. */
+	assert_int_equal(taken, 0);
 	assert_false(descriptions_exist());
 	assert_false(description_may_be_found(300));
 }
