@@ -17,7 +17,7 @@
  * more than four ext4 writes one block more at each sync.
  */
 #define BLOCKS_AHEAD 128
-#define LEAST_AHEAD (INT64_C(4) << 20)
+#define LEAST_AHEAD (INT64_C(32) << 20)
 
 /* How often the mark is tried on a full filesystem. */
 #define ANNOUNCEMENTS 8
@@ -40,16 +40,21 @@ static int64_t op_headroom(void *file)
 	return space_headroom(&fs, claimed->min_free);
 }
 
-/* The file's size grows in small steps, the blocks come in one piece: as many as it has, many times. */
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The file's size grows in small steps, the blocks come in one piece. */
 static void allocate_ahead(struct claimed *claimed, int64_t offset, int64_t bytes)
 {
 	int64_t size = claimed->options.prealloc_size;
+	int64_t step = claimed->most;
 
-	if (claimed->most > 0 && size / BLOCKS_AHEAD > claimed->most)
-		size = claimed->most * BLOCKS_AHEAD;
-	if (size < LEAST_AHEAD && LEAST_AHEAD <= claimed->options.prealloc_size)
-		size = LEAST_AHEAD;
-	if (offset + bytes <= claimed->ahead_end || size <= bytes || size > op_headroom(claimed) ||
+	if (step > 0 && size / BLOCKS_AHEAD > step)
+		size = least(size, step * BLOCKS_AHEAD > LEAST_AHEAD ? step * BLOCKS_AHEAD : LEAST_AHEAD);
+	size = least(size, op_headroom(claimed) / SPACE_SHARE);
+	if (offset + bytes <= claimed->ahead_end || size <= bytes ||
 	    sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, offset, size) < 0)
 		return;
 	claimed->ahead_end = offset + size;

@@ -86,6 +86,9 @@ struct statfs;
 /* How many bytes may be taken so that min_free percent of the filesystem stay. */
 int64_t space_headroom(const struct statfs *space, uint32_t min_free);
 
+/* Of that, one file has no more than this part in blocks past its end: many may be written to at once. */
+#define SPACE_SHARE 64
+
 /*
  * The lock was taken over from a dead or stopped owner, in whose append no call has returned to the
  * program: counts what is known to be written, so that the settle keeps it. The rest goes with the

@@ -2,12 +2,12 @@
 #include "files/description.h"
 
 #include "base/layout.h"
+#include "base/memory.h"
 #include "claim/claim.h"
 #include "files/table.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define CHUNK 256
 #define CHUNKS 4096
@@ -75,39 +75,21 @@ static struct description *at(size_t index)
 	return chunk ? &chunk->descriptions[index % CHUNK] : NULL;
 }
 
-static void *zeroed(size_t bytes)
-{
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			    0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
-/* Two threads may want the same: the second gives its own back. */
-static bool grow(void *_Atomic *place, void *memory, size_t bytes)
-{
-	void *none = NULL;
-
-	if (memory && !atomic_compare_exchange_strong(place, &none, memory))
-		munmap(memory, bytes);
-	return atomic_load(place);
-}
-
 static bool chunk_new(size_t number)
 {
+	size_t buckets = sizeof(uint64_t) * DESCRIPTION_BUCKETS;
 	struct chunk *chunk;
 
 	if (!atomic_load(&description_buckets) &&
-	    !grow((void *_Atomic *)&description_buckets, zeroed(sizeof(uint64_t) * DESCRIPTION_BUCKETS),
-		  sizeof(uint64_t) * DESCRIPTION_BUCKETS))
+	    !memory_place((void *_Atomic *)&description_buckets, memory_new(buckets), buckets))
 		return false;
-	chunk = zeroed(sizeof(*chunk));
+	chunk = memory_new(sizeof(*chunk));
 	for (size_t i = 0; chunk && i < CHUNK; i++) {
 		chunk->descriptions[i].index = number * CHUNK + i;
 		atomic_store(&chunk->links[i], moved(0, NO_BUCKET, 0));
 		atomic_store(&chunk->descriptions[i].slot, &slot_none);
 	}
-	return grow((void *_Atomic *)&chunks[number], chunk, sizeof(*chunk));
+	return memory_place((void *_Atomic *)&chunks[number], chunk, sizeof(*chunk));
 }
 
 static _Atomic uint64_t *link_of(size_t index)

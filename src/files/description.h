@@ -61,17 +61,22 @@ struct description {
 	_Atomic uint32_t resizes;     /* odd while we have the size of the ordinary file changed, see glance.h */
 	size_t index; /* in the pool; never changes */
 
-	/* Set when the file is opened, unchanged until the last descriptor is closed. */
-	dev_t dev;
-	ino_t ino;
-	const struct rule *rule;
+	/* What each call looks at stands together: with ten thousand files, each line is fetched anew. */
+	struct gate gate;
+	_Atomic uint32_t reasons; /* enum keep_reason */
+	_Atomic int auto_score;	  /* mode auto, see auto.h: what speaks for extending */
+	/* Set when the file is opened, as are dev, ino, rule and path; unchanged until the last descriptor is closed. */
 	bool readable;
 	bool synchronous; /* O_DSYNC or O_SYNC: F_SETFL can't change them */
-	char path[144]; /* for people: the end of the path, "..." before it where it was longer */
-
 	/* As the program set them; changed while the gate is held and the file is settled. */
-	_Atomic bool append;
-	_Atomic bool direct;
+	_Atomic bool append, direct;
+
+	/* Writes that end at or below this don't cross the end of file (a hint, it may be stale). */
+	_Atomic int64_t size_seen;
+	/* So many bytes can be written from the offset on without crossing it (a hint). */
+	_Atomic int64_t inside_left;
+
+	_Atomic uint64_t bytes_earned; /* may be lost by cuts, where a cut frees nothing: space.c */
 
 	/* One option may be read by itself; those that belong together by description_options. */
 	struct description_options options;
@@ -82,44 +87,36 @@ struct description {
 	_Atomic bool nested;
 	/* One has appended before the outer write had said where it will. */
 	_Atomic bool outrun;
+	_Atomic bool kept; /* mode keep: blocks past the end of file are ours */
+	_Atomic bool synced; /* by a call for this file, since it was opened */
+	_Atomic bool cut_stays; /* on this filesystem a cut frees nothing */
 
-	struct gate gate;
-
-	_Atomic uint32_t reasons; /* enum keep_reason */
-	_Atomic uint64_t shared_with; /* bits of children that may hold it, see share.c */
 	_Atomic int64_t retry_at;    /* CLOCK_MONOTONIC, ns */
 	_Atomic int64_t back_off;    /* ns */
 	_Atomic int64_t handled_at;  /* settled_at of the last settle that was taken note of */
 
-	/* Writes that end at or below this don't cross the end of file (a hint, it may be stale). */
-	_Atomic int64_t size_seen;
-	/* So many bytes can be written from the offset on without crossing it (a hint). */
-	_Atomic int64_t inside_left;
-
-	/* Mode auto, see auto.h: what speaks for extending; syncs that found it grown, by how much; its size then. */
-	_Atomic int auto_score;
+	/* Mode auto: syncs that found it grown, by how much; its size then. */
 	_Atomic unsigned int auto_syncs;
+	_Atomic unsigned int all_synced_seen; /* sync(2)s that synced_end takes account of */
 	_Atomic int64_t auto_grown, auto_end;
 
-	/* There when it was opened, or synced since; how many sync(2) that takes account of. */
-	_Atomic int64_t synced_end;
-	_Atomic bool synced; /* by a call for this file, since it was opened */
-	_Atomic unsigned int all_synced_seen;
+	_Atomic int64_t synced_end; /* there when it was opened, or synced since */
 
 	/* A KEEP_SIZE allocation of the program's own ends here; ours goes, theirs stays. 0: none. */
 	_Atomic int64_t program_keep_end;
-
-	/* On this filesystem a cut frees nothing, and what the limits of space.c go by. */
-	_Atomic bool cut_stays;
-	_Atomic uint64_t bytes_earned; /* may be lost by cuts */
 	_Atomic uint64_t keep_bytes_lost;
+	_Atomic uint64_t shared_with; /* bits of children that may hold it, see share.c */
 
 	/* Mode keep, see keep.c. */
 	_Atomic int64_t keep_end;     /* of what was allocated last; 0: it has been dealt with */
 	_Atomic int64_t keep_left;    /* bytes that can be written before the next top-up */
 	_Atomic int64_t keep_retry_at;
 	_Atomic int64_t keep_look_at; /* when to look next whether space is short */
-	_Atomic bool kept;	      /* blocks past the end of file are ours */
+
+	dev_t dev;
+	ino_t ino;
+	const struct rule *rule;
+	char path[144]; /* for people: the end of the path, "..." before it where it was longer */
 
 	/* For the report: once each. */
 	_Atomic bool reported;

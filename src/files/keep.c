@@ -29,7 +29,6 @@
  * What another process lacks it can't take from here, as it can from an extended file. So nobody holds
  * more than a small part of what there is, and gives it back when little is left, at its next write.
  */
-#define HEADROOM_SHARE 64
 #define LOOK_EVERY (10 * NS_PER_MS)
 
 static bool is_topped_up(struct description *description, uint32_t why)
@@ -49,7 +48,7 @@ static int64_t step(struct description *description, const struct statfs *fs, in
 	if ((atomic_load(&description->reasons) & ~(uint32_t)KEEP_RULE) ||
 	    !lease_is_trusted(fs) || atomic_load(&description->cut_stays))
 		return 0;
-	return size < headroom / HEADROOM_SHARE ? size : headroom / HEADROOM_SHARE;
+	return size < headroom / SPACE_SHARE ? size : headroom / SPACE_SHARE;
 }
 
 static void note_cut(struct description *description, int64_t size)

@@ -2,28 +2,18 @@
 #include "files/table.h"
 
 #include "base/layout.h"
-
-#include <sys/mman.h>
+#include "base/memory.h"
 
 /* Its beginning is what most programs need of it. */
 NEAR table_entry table_low[TABLE_WIDTH];
 table_chunk *_Atomic *_Atomic table_root;
 
-/* Fills an empty place of a level with zeroed memory, unless another thread was faster. */
+/* What a place of a level leads to, made where it was empty. */
 static void *grow(void *_Atomic *place, size_t bytes)
 {
 	void *seen = atomic_load(place);
-	void *fresh;
 
-	if (seen)
-		return seen;
-	fresh = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (fresh == MAP_FAILED)
-		return NULL;
-	if (atomic_compare_exchange_strong(place, &seen, fresh))
-		return fresh;
-	munmap(fresh, bytes);
-	return seen;
+	return seen ? seen : memory_place(place, memory_new(bytes), bytes);
 }
 
 static table_entry *entry_new(int fd)

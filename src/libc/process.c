@@ -295,8 +295,6 @@ void process_before_seccomp(long mode, long filter)
 {
 	if ((mode == SECCOMP_MODE_STRICT || filter) && !thread_state.vforked)
 		files_leave();
-	/* The rules are parsed now, if they weren't: later that may be refused, or kill the process. */
-	files_may_match("");
 }
 
 EXPORT int prctl(int option, ...)

@@ -8,28 +8,22 @@
 #include <dlfcn.h>
 #include <string.h>
 
-/* A call of our own code's: it looks itself up. */
+/*
+ * A call that looks itself up: of our own code's, and of those that wrappers make without a look whether they
+ * are known yet.
+ */
 #define CALL(type, name, parameters, ...) \
 	static type call_##name parameters \
 	{ \
-		return REAL(name)(__VA_ARGS__); \
+		__typeof__(name) *next = __atomic_load_n(&real_calls.name, __ATOMIC_RELAXED); \
+		if (__builtin_expect(!next || next == call_##name, 0)) \
+			next = (__typeof__(name) *)real_find(&real_calls.name, #name); \
+		return next(__VA_ARGS__); \
 	}
 
-/* The first call of those that wrappers make without a look whether they are known yet. */
-#define FIRST(type, name, parameters, ...) \
-	static type first_##name parameters \
-	{ \
-		return ((__typeof__(name) *)real_find(&real_calls.name, #name))(__VA_ARGS__); \
-	}
-
-FIRST(ssize_t, read, (int fd, void *buffer, size_t bytes), fd, buffer, bytes)
-FIRST(ssize_t, pread, (int fd, void *buffer, size_t bytes, off_t offset), fd, buffer, bytes, offset)
-FIRST(ssize_t, write, (int fd, const void *buffer, size_t bytes), fd, buffer, bytes)
-FIRST(ssize_t, pwrite, (int fd, const void *buffer, size_t bytes, off_t offset), fd, buffer, bytes,
-      offset)
-FIRST(off_t, lseek, (int fd, off_t offset, int whence), fd, offset, whence)
-FIRST(int, fstat, (int fd, struct stat *st), fd, st)
-
+CALL(ssize_t, read, (int fd, void *buffer, size_t bytes), fd, buffer, bytes)
+CALL(ssize_t, pwrite, (int fd, const void *buffer, size_t bytes, off_t offset), fd, buffer, bytes,
+     offset)
 CALL(int, close, (int fd), fd)
 CALL(int, fstat, (int fd, struct stat *st), fd, st)
 CALL(int, fstatat, (int dirfd, const char *path, struct stat *st, int flags), dirfd, path, st, flags)
@@ -61,38 +55,20 @@ CALL(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), fd, me
 UNMARKED CALL(int, clone, (int (*run)(void *), void *stack, int flags, void *argument, ...), run, stack,
 	      flags, argument)
 
-UNMARKED static int call_fcntl(int fd, int command, ...)
-{
-	va_list arguments;
-	long argument;
+#define OPTIONAL(name, last, parameters, ...) \
+	UNMARKED static int call_##name parameters \
+	{ \
+		va_list arguments; \
+		long argument; \
+		va_start(arguments, last); \
+		argument = va_arg(arguments, long); \
+		va_end(arguments); \
+		return REAL(name)(__VA_ARGS__, argument); \
+	}
 
-	va_start(arguments, command);
-	argument = va_arg(arguments, long);
-	va_end(arguments);
-	return REAL(fcntl)(fd, command, argument);
-}
-
-UNMARKED static int call_ioctl(int fd, unsigned long request, ...)
-{
-	va_list arguments;
-	long argument;
-
-	va_start(arguments, request);
-	argument = va_arg(arguments, long);
-	va_end(arguments);
-	return REAL(ioctl)(fd, request, argument);
-}
-
-UNMARKED static int call_openat(int dirfd, const char *path, int flags, ...)
-{
-	va_list arguments;
-	mode_t mode;
-
-	va_start(arguments, flags);
-	mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
-	va_end(arguments);
-	return REAL(openat)(dirfd, path, flags, mode);
-}
+OPTIONAL(fcntl, command, (int fd, int command, ...), fd, command)
+OPTIONAL(ioctl, request, (int fd, unsigned long request, ...), fd, request)
+OPTIONAL(openat, flags, (int dirfd, const char *path, int flags, ...), dirfd, path, flags)
 
 UNMARKED static long call_syscall(long number, ...)
 {
@@ -107,12 +83,12 @@ UNMARKED static long call_syscall(long number, ...)
 }
 
 struct real real_calls = {
-	.read = first_read,
-	.pread = first_pread,
-	.write = first_write,
-	.pwrite = first_pwrite,
-	.lseek = first_lseek,
-	.fstat = first_fstat,
+	.read = call_read,
+	.pread = call_pread,
+	.write = call_write,
+	.pwrite = call_pwrite,
+	.lseek = call_lseek,
+	.fstat = call_fstat,
 };
 struct sys sys = {
 	.close = call_close,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/list.h"
 
+#include "base/memory.h"
+
 #include <string.h>
 #include <sys/mman.h>
 
@@ -18,10 +20,9 @@ struct rules *rules_begin(struct rules *before, size_t most, size_t text_length,
 	size_t fixed = sizeof(struct rules) + most * sizeof(struct rule);
 	/* Each pattern gets a NUL. */
 	size_t size = fixed + text_length + most + strlen(origin) + 1;
-	struct rules *rules = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				   -1, 0);
+	struct rules *rules = memory_new(size);
 
-	if (rules == MAP_FAILED)
+	if (!rules)
 		return NULL;
 	rules->before = before;
 	rules->size = size;

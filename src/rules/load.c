@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/layout.h"
+#include "base/memory.h"
 #include "rules/error.h"
 #include "rules/list.h"
 
@@ -98,8 +99,8 @@ AT_START static struct sources *sources_new(size_t room, bool may_be_static)
 	if (may_be_static && room <= FEW && !static_sources.unparsed.sources) {
 		sources = &static_sources;
 	} else {
-		sources = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (sources == MAP_FAILED)
+		sources = memory_new(size);
+		if (!sources)
 			return NULL;
 		sources->mapped = size;
 	}

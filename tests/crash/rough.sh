@@ -33,7 +33,7 @@ rough() { # TYPE
 	local how
 
 	for how in killed-close killed-dup killed-fork killed-stat killed-busy closed fork seccomp \
-		jump handler-fork stop-world; do
+		seccomp-first jump handler-fork stop-world; do
 		check "$1: $how" survive "$how"
 	done
 	check "$1: no guardian is left" wait_until 3 no_guardian

@@ -9,6 +9,7 @@
  *	closed		every descriptor but its own is closed, by the bare instruction
  *	fork		by syscall(2)
  *	seccomp		forbids itself lseek
+ *	seccomp-first	forbids itself mmap, and opens its first file then
  *	jump		longjmps out of a signal handler that interrupts an append
  *	handler-fork	forks in such a handler, while another thread appends
  *	stop-world	stops the other thread by a signal, and appends
@@ -187,20 +188,25 @@ static void fork_by_syscall(void)
 	}
 }
 
-static void forbid_lseek(void)
+static void forbid(unsigned int number)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_lseek, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
 
-	append_many(10);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		err(77, "no seccomp here");
+}
+
+static void forbid_lseek(void)
+{
+	append_many(10);
+	forbid(SYS_lseek);
 	append_many(10);
 	check_size(0);
 }
@@ -356,6 +362,8 @@ int main(int argc, char **argv)
 		errx(99, "usage: rough HOW FILE");
 	path = argv[2];
 	memset(record, 'x', sizeof(record));
+	if (strcmp(how, "seccomp-first") == 0)
+		forbid(SYS_mmap);
 	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0666);
 	if (fd < 0)
 		err(99, "%s", path);
@@ -367,6 +375,8 @@ int main(int argc, char **argv)
 		fork_by_syscall();
 	else if (strcmp(how, "seccomp") == 0)
 		forbid_lseek();
+	else if (strcmp(how, "seccomp-first") == 0)
+		append_many(20);
 	else if (strcmp(how, "jump") == 0)
 		jump();
 	else if (strcmp(how, "handler-fork") == 0)
