@@ -9,6 +9,13 @@
 /* A function that runs while each process starts: the linker puts it first. */
 #define AT_START __attribute__((section(".text.startup")))
 
+/* A string that such a function reads: beside what the loader has written to, not on a page of its own. */
+#define START_STRING(string) \
+	__extension__({ \
+		static const char at_start_[] __attribute__((section(".data.rel.ro.start"))) = string; \
+		at_start_; \
+	})
+
 /*
  * Large, zero and rarely used: behind the small variables, which share their page with .data then.
  * src/libc/Makemodule.am has the linker sort by name.

@@ -30,7 +30,8 @@ AT_START int log_init(const char *level, const char *file)
 	}
 	if (file && strlen(file) < sizeof(file_path))
 		strcpy(file_path, file);
-	if (sys.fstat(STDERR_FILENO, &stderr_at_start) < 0)
+	/* fstat(3) may hand the kernel an empty name of libc's, on a page that nothing else touches. */
+	if (sys.fstatat(STDERR_FILENO, START_STRING(""), &stderr_at_start, AT_EMPTY_PATH) < 0)
 		stderr_at_start.st_ino = 0;
 	return ret;
 }

@@ -313,7 +313,7 @@ struct description *description_next(size_t *index)
 	return NULL;
 }
 
-bool descriptions_exist(void)
+AT_START bool descriptions_exist(void)
 {
 	return atomic_load_explicit(&in_use, memory_order_relaxed) > 0;
 }

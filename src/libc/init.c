@@ -52,31 +52,32 @@ static void no_rules(const struct rules_error *error)
 	log_error("%s; no file is managed", error->message);
 }
 
-__attribute__((constructor(101))) static void start(void)
+AT_START __attribute__((constructor(101))) static void start(void)
 {
 	struct rules_error error;
 	struct rules *rules = NULL;
+	const char *level;
 	int saved_errno = errno;
 
 	real_start();
 	/* A set-user-ID program takes nothing from its environment. */
 	if (getauxval(AT_SECURE))
 		return;
-	if (log_init(getenv("PREALLOCATE_LOG"), getenv("PREALLOCATE_LOG_FILE")) < 0)
-		log_error("PREALLOCATE_LOG=%s: no such level; error, warn, info and debug are",
-			  getenv("PREALLOCATE_LOG"));
-	if (rules_load_later(&rules, getenv("PREALLOCATE_CONFIG"), getenv("PREALLOCATE_RULES"),
-			     no_rules, &error) < 0)
+	level = getenv(START_STRING("PREALLOCATE_LOG"));
+	if (log_init(level, getenv(START_STRING("PREALLOCATE_LOG_FILE"))) < 0)
+		log_error("PREALLOCATE_LOG=%s: no such level; error, warn, info and debug are", level);
+	if (rules_load_later(&rules, getenv(START_STRING("PREALLOCATE_CONFIG")),
+			     getenv(START_STRING("PREALLOCATE_RULES")), no_rules, &error) < 0)
 		no_rules(&error);
 	if (rules) {
-		report_init(getenv("PREALLOCATE_REPORT"));
+		report_init(getenv(START_STRING("PREALLOCATE_REPORT")));
 		files_init(rules, find_guardian);
 		process_init();
 	}
 	errno = saved_errno;
 }
 
-__attribute__((destructor(101))) static void end(void)
+AT_START __attribute__((destructor(101))) static void end(void)
 {
 	if (descriptions_exist())
 		files_exit();

@@ -185,9 +185,9 @@ static const struct link_map *first, *last;
 AT_START static bool find_libc(void)
 {
 	/* Nobody wraps it. */
-	const struct wanted libc = hash_name("gnu_get_libc_version");
+	const struct wanted libc = hash_name(START_STRING("gnu_get_libc_version"));
 	/* Before glibc 2.35 the version doesn't tell of an auditor. */
-	const struct link_map *ourselves = getenv("LD_AUDIT") ? NULL : find_ourselves();
+	const struct link_map *ourselves = getenv(START_STRING("LD_AUDIT")) ? NULL : find_ourselves();
 	struct symbols symbols;
 
 	for (const struct link_map *map = ourselves; map; map = map->l_next) {

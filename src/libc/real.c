@@ -8,17 +8,23 @@
 #include <dlfcn.h>
 #include <string.h>
 
+/* REAL, of a call that may be its own first, and be made at the start. */
+#define NEXT(name) \
+	({ \
+		__typeof__(name) *next_ = __atomic_load_n(&real_calls.name, __ATOMIC_RELAXED); \
+		if (__builtin_expect(!next_ || next_ == call_##name, 0)) \
+			next_ = (__typeof__(name) *)real_find(&real_calls.name, START_STRING(#name)); \
+		next_; \
+	})
+
 /*
  * A call that looks itself up: of our own code's, and of those that wrappers make without a look whether they
  * are known yet.
  */
 #define CALL(type, name, parameters, ...) \
-	static type call_##name parameters \
+	AT_START static type call_##name parameters \
 	{ \
-		__typeof__(name) *next = __atomic_load_n(&real_calls.name, __ATOMIC_RELAXED); \
-		if (__builtin_expect(!next || next == call_##name, 0)) \
-			next = (__typeof__(name) *)real_find(&real_calls.name, #name); \
-		return next(__VA_ARGS__); \
+		return NEXT(name)(__VA_ARGS__); \
 	}
 
 CALL(ssize_t, read, (int fd, void *buffer, size_t bytes), fd, buffer, bytes)
@@ -56,14 +62,14 @@ UNMARKED CALL(int, clone, (int (*run)(void *), void *stack, int flags, void *arg
 	      flags, argument)
 
 #define OPTIONAL(name, last, parameters, ...) \
-	UNMARKED static int call_##name parameters \
+	AT_START UNMARKED static int call_##name parameters \
 	{ \
 		va_list arguments; \
 		long argument; \
 		va_start(arguments, last); \
 		argument = va_arg(arguments, long); \
 		va_end(arguments); \
-		return REAL(name)(__VA_ARGS__, argument); \
+		return NEXT(name)(__VA_ARGS__, argument); \
 	}
 
 OPTIONAL(fcntl, command, (int fd, int command, ...), fd, command)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/layout.h"
 #include "base/memory.h"
+#include "base/sys.h"
 #include "rules/error.h"
 #include "rules/list.h"
 
@@ -81,7 +82,7 @@ AT_START static int open_config(int *fd, const char *path, bool required, struct
 	*fd = -1;
 	if (!*path)
 		return 0;
-	*fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	*fd = sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (*fd >= 0 || (errno == ENOENT && !required))
 		return 0;
 	reason = errno;
@@ -165,7 +166,7 @@ AT_START static int read_sources(struct sources **sources, const char *config_pa
 				 const char *environment, bool may_be_static,
 				 struct rules_error *error)
 {
-	const char *path = config_path ? config_path : DEFAULT_CONFIG;
+	const char *path = config_path ? config_path : START_STRING(DEFAULT_CONFIG);
 	int fd, result = open_config(&fd, path, config_path != NULL, error);
 
 	if (result)
@@ -221,7 +222,6 @@ AT_START int rules_load_later(struct rules **rules, const char *config_path, con
 
 	if (result)
 		return result;
-	rules_free(*rules);
 	*rules = NULL;
 	if (sources->config_length == 0 && !sources->environment) {
 		rules_free_sources(sources);
