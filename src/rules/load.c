@@ -40,11 +40,11 @@ static char static_text[FEW];
 /* What parsing has come to where there is no rule. */
 static struct rules no_rules;
 
-static int read_all(int fd, char *buffer, size_t size, size_t *length)
+/* Behind the *length bytes that are there. -EFBIG: there may be more. */
+AT_START static int read_all(int fd, char *buffer, size_t size, size_t *length)
 {
 	ssize_t got;
 
-	*length = 0;
 	do {
 		got = read(fd, buffer + *length, size - *length);
 		if (got > 0)
@@ -55,23 +55,14 @@ static int read_all(int fd, char *buffer, size_t size, size_t *length)
 	return *length == size ? -EFBIG : 0;
 }
 
-static int read_config(struct sources *sources, int fd, char *room, struct rules_error *error)
+static void cannot_read(const char *path, int result, struct rules_error *error)
 {
-	int result = read_all(fd, room, CONFIG_SIZE_MAX + 1, &sources->config_length);
-
 	if (result == -EFBIG)
-		rules_error_set(error, "%.200s: larger than %d KiB; is this a file of rules?",
-				sources->path, CONFIG_SIZE_MAX / 1024);
-	else if (result)
-		rules_error_set(error, "%.200s: can't be read: %s; name a readable file of rules",
-				sources->path, strerrordesc_np(-result));
-	sources->config = room;
-	/* Editors on Windows put a byte order mark at the start of UTF-8. */
-	if (!result && sources->config_length >= 3 && !memcmp(room, "\xef\xbb\xbf", 3)) {
-		sources->config += 3;
-		sources->config_length -= 3;
-	}
-	return result;
+		rules_error_set(error, "%.200s: larger than %d KiB; is this a file of rules?", path,
+				CONFIG_SIZE_MAX / 1024);
+	else
+		rules_error_set(error, "%.200s: can't be read: %s; name a readable file of rules", path,
+				strerrordesc_np(-result));
 }
 
 /* *fd: -1: there is none, nor has there to be one. */
@@ -92,19 +83,15 @@ AT_START static int open_config(int *fd, const char *path, bool required, struct
 }
 
 /* With room for the texts. Of a mapping, only what is filled takes memory. */
-AT_START static struct sources *sources_new(size_t room, bool may_be_static)
+AT_START static struct sources *sources_new(size_t room, bool is_static)
 {
 	size_t size = sizeof(struct sources) + room;
-	struct sources *sources;
+	struct sources *sources = is_static ? &static_sources : memory_new(size);
 
-	if (may_be_static && room <= FEW && !static_sources.unparsed.sources) {
-		sources = &static_sources;
-	} else {
-		sources = memory_new(size);
-		if (!sources)
-			return NULL;
+	if (!sources)
+		return NULL;
+	if (!is_static)
 		sources->mapped = size;
-	}
 	sources->unparsed.sources = sources;
 	return sources;
 }
@@ -132,31 +119,56 @@ static void trim(struct sources *sources)
 		sources->mapped = used;
 }
 
-/* fd: -1: no config file. */
+/* Editors on Windows put a byte order mark at the start of UTF-8. */
+AT_START static void set_config(struct sources *sources, const char *text, size_t length)
+{
+	static const char mark[] = {'\xef', '\xbb', '\xbf'};
+	bool has_mark = length >= sizeof(mark) && !memcmp(text, mark, sizeof(mark));
+
+	sources->config = has_mark ? text + sizeof(mark) : text;
+	sources->config_length = has_mark ? length - sizeof(mark) : length;
+}
+
+/*
+ * fd: -1: no config file. What has room in the static place stays there, the config file's text behind the
+ * others; what hasn't goes on in a mapping.
+ */
 AT_START static int fill(struct sources **filled, int fd, const char *path, const char *environment,
 			 bool may_be_static, struct rules_error *error)
 {
 	size_t path_size = strlen(path) + 1;
-	size_t environment_size = environment ? strlen(environment) + 1 : 0;
-	size_t room = path_size + environment_size + (fd >= 0 ? CONFIG_SIZE_MAX + 1 : 0);
-	struct sources *sources = sources_new(room, may_be_static);
+	size_t before = path_size + (environment ? strlen(environment) + 1 : 0);
+	bool is_static = may_be_static && before <= FEW && !static_sources.unparsed.sources;
+	struct sources *sources;
+	size_t length = 0;
+	int result = 0;
 	char *text;
-	int result;
 
+	if (is_static && fd >= 0) {
+		result = read_all(fd, static_text + before, FEW - before, &length);
+		is_static = result != -EFBIG;
+	}
+	sources = sources_new(before + (fd >= 0 ? CONFIG_SIZE_MAX + 1 : 0), is_static);
 	if (!sources) {
 		rules_error_set(error, "%.200s: out of memory", path);
 		return -ENOMEM;
 	}
-	text = sources->mapped ? (char *)(sources + 1) : static_text;
+	text = is_static ? static_text : (char *)(sources + 1);
+	if (!is_static && fd >= 0) {
+		if (length > 0)
+			memcpy(text + before, static_text + before, length);
+		result = read_all(fd, text + before, CONFIG_SIZE_MAX + 1, &length);
+	}
 	sources->path = memcpy(text, path, path_size);
 	if (environment)
-		sources->environment = memcpy(text + path_size, environment, environment_size);
-	result = fd >= 0 ? read_config(sources, fd, text + path_size + environment_size, error) : 0;
+		sources->environment = memcpy(text + path_size, environment, before - path_size);
+	set_config(sources, text + before, length);
 	if (result) {
+		cannot_read(path, result, error);
 		rules_free_sources(sources);
 		return result;
 	}
-	if (fd >= 0)
+	if (!is_static && fd >= 0)
 		trim(sources);
 	*filled = sources;
 	return 0;

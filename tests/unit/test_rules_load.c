@@ -218,10 +218,37 @@ static void what_is_parsed_later_is_what_was_given(void **state)
 			assert_string_equal(rules_get(rules, (size_t)with_config)->pattern, "*.log");
 			rules_free(second);
 			second = NULL;
+			rules_free(rules);
 		}
 	}
 	assert_int_equal(rules_load_later(&rules, "", NULL, count_failure, &error), 0);
 	assert_null(rules);
+	assert_int_equal(failures, 0);
+}
+
+/* The static place is left in the middle of a file, or before, or not at all. */
+static void a_config_of_any_length_is_read_whole(void **state)
+{
+	struct rules_error error;
+
+	(void)state;
+	failures = 0;
+	for (size_t length = 0; length < 1400; length++) {
+		struct rules *rules = NULL;
+		char text[1400] = "";
+
+		for (size_t i = 0; i < length; i++)
+			text[i] = i % 7 == 6 ? '\n' : "*.aaaa"[i % 7];
+		write_config(text, length);
+		assert_int_equal(rules_load_later(&rules, config, length % 2 ? "*.env" : NULL, count_failure, &error), 0);
+		if (length == 0) {
+			assert_null(rules);
+			continue;
+		}
+		assert_int_equal(rules_count(rules), (length + 6) / 7 + length % 2);
+		assert_string_equal(rules_get(rules, 0)->pattern, length < 6 ? strndupa(text, length) : "*.aaaa");
+		rules_free(rules);
+	}
 	assert_int_equal(failures, 0);
 }
 
@@ -296,6 +323,7 @@ int main(void)
 		cmocka_unit_test(a_byte_order_mark_is_no_pattern),
 		cmocka_unit_test(a_full_sized_file_and_a_pipe_are_read),
 		cmocka_unit_test(what_is_parsed_later_is_what_was_given),
+		cmocka_unit_test(a_config_of_any_length_is_read_whole),
 		cmocka_unit_test(an_error_is_told_when_somebody_asks_and_once),
 		cmocka_unit_test(all_threads_get_the_same_list),
 	};
