@@ -17,7 +17,7 @@
  * more than four ext4 writes one block more at each sync.
  */
 #define BLOCKS_AHEAD 128
-#define LEAST_AHEAD (INT64_C(32) << 20)
+#define LEAST_AHEAD (INT64_C(4) << 20)
 
 /* How often the mark is tried on a full filesystem. */
 #define ANNOUNCEMENTS 8
@@ -54,10 +54,16 @@ static void allocate_ahead(struct claimed *claimed, int64_t offset, int64_t byte
 	if (step > 0 && size / BLOCKS_AHEAD > step)
 		size = least(size, step * BLOCKS_AHEAD > LEAST_AHEAD ? step * BLOCKS_AHEAD : LEAST_AHEAD);
 	size = least(size, op_headroom(claimed) / SPACE_SHARE);
-	if (offset + bytes <= claimed->ahead_end || size <= bytes ||
-	    sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, offset, size) < 0)
+	if (offset + bytes <= claimed->ahead_end || size <= bytes)
 		return;
-	claimed->ahead_end = offset + size;
+	if (sys.fallocate(claimed->fd, FALLOC_FL_KEEP_SIZE, offset, size) == 0) {
+		claimed->ahead_end = offset + size;
+	} else if (errno != EOPNOTSUPP) {
+		/* A part of it may be there (ext4 of Linux 6.18): others lack it now. If not at once, it goes later. */
+		claimed->ahead_end = offset + size;
+		if (op_getlength(claimed) == offset)
+			claimed_free_ahead(claimed, offset);
+	}
 }
 
 static int op_allocate(void *file, int64_t offset, int64_t bytes)

@@ -45,6 +45,7 @@ static struct file *watched;
 static int64_t unseen_at; /* a byte comes there with the allocation; 0: none */
 static bool device_writes_zeroes, size_is_refused;
 static unsigned int writes;
+static int64_t quota; /* bytes that KEEP_SIZE takes before it fails; 0: any number */
 
 static bool fails(const char *name)
 {
@@ -74,6 +75,11 @@ static int watching_fallocate(int fd, int mode, off_t offset, off_t bytes)
 		errno = EIO;
 		return -1;
 	}
+	if (quota && (mode & FALLOC_FL_KEEP_SIZE) && bytes > quota) {
+		assert_int_equal(real.fallocate(fd, mode, offset, quota), 0);
+		errno = EDQUOT;
+		return -1;
+	}
 	result = failing_fallocate(fd, mode, offset, bytes);
 	if (result == 0 && mode == 0 && unseen_at)
 		assert_int_equal(pwrite(watched->second, "u", 1, unseen_at), 1);
@@ -94,6 +100,7 @@ static void file_new(struct file *file, int flags)
 	fail_at(NULL, 0, 0);
 	unseen_at = 0;
 	writes = 0;
+	quota = 0;
 	device_writes_zeroes = size_is_refused = false;
 	memset((void *)file, 0, sizeof(*file));
 	watched = file;
@@ -247,6 +254,24 @@ static void no_blocks_stay_behind(void **state)
 	file_delete(&file);
 }
 
+/* ext4 leaves what it has got of an allocation that fails (Linux 6.18). */
+static void nor_does_a_part_of_what_has_failed(void **state)
+{
+	struct file file;
+	int64_t end;
+
+	(void)state;
+	file_new(&file, O_RDWR);
+	quota = 6 * MIB;
+	assert_int_equal(extend(&file), 0);
+	end = file_end(&file);
+	assert_true(allocated(&file) <= end + 65536);
+	wrote(&file, end);
+	settled_at(&file, end);
+	assert_true(allocated(&file) <= end + 65536);
+	file_delete(&file);
+}
+
 static void what_comes_with_the_allocation_stays(void **state)
 {
 	struct file file;
@@ -349,6 +374,7 @@ static int set_up(void **state)
 	IN(where, they_are_written_in_small_steps), \
 	IN(where, the_tail_goes_with_the_settle), \
 	IN(where, no_blocks_stay_behind), \
+	IN(where, nor_does_a_part_of_what_has_failed), \
 	IN(where, what_comes_with_the_allocation_stays), \
 	IN(where, where_the_device_writes_them_nobody_else_does), \
 	IN(where, what_cannot_be_written_is_as_in_mode_zero), \
