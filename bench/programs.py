@@ -183,7 +183,7 @@ def write_file(path, text):
         file.write(text)
 
 
-def commits(path, journal, count=600):
+def commits(path, journal, count=2000):
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute(f"PRAGMA journal_mode={journal}")
         database.execute("PRAGMA synchronous=FULL")

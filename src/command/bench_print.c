@@ -60,6 +60,9 @@ static void print_remarks(const struct bench *bench)
 	}
 	if (*before == ',')
 		puts("; preallocate match tells why.\n");
+	if (bench->best == BENCH_WRITE || bench->best == BENCH_AUTO)
+		puts("The files are open for reading, too: one that is opened for writing only, as most logs are, gains\n"
+		     "what zero does, in modes write and auto as well.\n");
 	if (bench->in_memory)
 		printf("%s is memory: a sync costs nothing there that could be saved.\n\n",
 		       bench->filesystem);

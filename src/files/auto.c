@@ -68,6 +68,12 @@ static bool gains_by_zeroes(const struct description *description)
 	return appended >= WRITE_LEAST && appended <= WRITE_MOST;
 }
 
+bool auto_wants_zeroes(const struct description *description)
+{
+	return is_auto(description) ? gains_by_zeroes(description)
+				    : atomic_load(&description->options.mode) == RULE_MODE_WRITE;
+}
+
 void auto_fill_request(const struct description *description, struct claim_request *request,
 		       int64_t end)
 {

@@ -46,6 +46,9 @@ bool auto_leaves_alone(const struct description *description, const struct statf
  */
 void auto_note_sync(struct description *description, int fd, int64_t size);
 
+/* Extended, the pages ahead are to be written: mode write, or what mode auto does as that. */
+bool auto_wants_zeroes(const struct description *description);
+
 /* Fills in flags and `most` of a request for [.., end). */
 void auto_fill_request(const struct description *description, struct claim_request *request,
 		       int64_t end);

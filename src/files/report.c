@@ -66,11 +66,19 @@ static void list_reasons(char *to, size_t size, uint32_t set)
 						 reasons[i].text);
 }
 
+/* It was extended, but the zeroes of mode write couldn't be told from data there. */
+static bool lacks_zeroes(struct description *description)
+{
+	const struct claim_slot *slot = atomic_load(&description->slot);
+
+	return !description->readable && atomic_load(&slot->extensions) > 0 && auto_wants_zeroes(description);
+}
+
 static int format_line(char *line, size_t size, struct description *description, bool json)
 {
 	struct claim_slot *slot = atomic_load(&description->slot);
 	uint64_t extensions = atomic_load(&slot->extensions);
-	char path[1024], why[128];
+	char path[1024], why[160];
 	const char *mode = atomic_load(&slot->bytes_zeroed)		  ? "write"
 			   : extensions					  ? "zero"
 			   : atomic_load(&description->keep_extensions) ? "keep"
@@ -78,6 +86,8 @@ static int format_line(char *line, size_t size, struct description *description,
 
 	quote(path, sizeof(path), description->path);
 	list_reasons(why, sizeof(why), atomic_load(&description->reasons));
+	if (lacks_zeroes(description) && strlen(why) + 16 < sizeof(why))
+		strcat(why, why[0] ? ",write-only" : "write-only");
 	return snprintf(
 		line, size,
 		json ? "{\"pid\":%d,\"path\":\"%s\",\"mode\":\"%s\",\"appends\":%" PRIu64

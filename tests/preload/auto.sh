@@ -91,7 +91,7 @@ for number in range(40):
 }
 
 each_filesystem() {
-	local small=zero large=write later=zero
+	local small=zero large=write later='zero write-only'
 
 	local mode=auto written=write
 
