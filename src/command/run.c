@@ -82,16 +82,16 @@ static int check_rules_given(struct selection *selection)
 	return status;
 }
 
-/* The library writes it when nobody can be told any more that it can't be written. */
-static int check_report(const char *report)
+/* The library writes it when nobody can be told any more that it can't be written. option: how it was given. */
+static int check_writable(const char *option, const char *file)
 {
 	int fd;
 
-	if (!report || !strcmp(report, "stderr"))
+	if (!file || !*file || !strcmp(file, "stderr"))
 		return 0;
-	fd = open(report, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+	fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
 	if (fd < 0 && errno != ENXIO) {
-		complain("--report=%s: can't be written: %s; name a file that can", report,
+		complain("%s=%s: can't be written: %s; name a file that can", option, file,
 			 strerror(errno));
 		return STATUS_TROUBLE;
 	}
@@ -100,14 +100,26 @@ static int check_report(const char *report)
 	return 0;
 }
 
-static int export_report(const char *report)
+/* The program may change its directory before it writes to it. */
+static int export_file(const char *name, const char *file)
 {
-	/* The program may change its directory before it writes the report. */
-	char *path = !strcmp(report, "stderr") ? strdup(report) : absolute_path(report);
-	int failed = !path || setenv("PREALLOCATE_REPORT", path, 1);
+	char *path;
+	int failed;
 
+	if (!file || !*file || !strcmp(file, "stderr"))
+		return file && setenv(name, file, 1);
+	path = absolute_path(file);
+	failed = !path || setenv(name, path, 1);
 	free(path);
 	return failed;
+}
+
+static int check_files(const struct run_options *options)
+{
+	int status = options->report ? check_writable("--report", options->report)
+				     : check_writable("PREALLOCATE_REPORT", getenv("PREALLOCATE_REPORT"));
+
+	return status ? status : check_writable("PREALLOCATE_LOG_FILE", getenv("PREALLOCATE_LOG_FILE"));
 }
 
 static int export_all(const struct run_options *options)
@@ -118,7 +130,8 @@ static int export_all(const struct run_options *options)
 		status = library_preload();
 	if (status)
 		return status;
-	if ((options->report && export_report(options->report)) ||
+	if (export_file("PREALLOCATE_REPORT", options->report ? options->report : getenv("PREALLOCATE_REPORT")) ||
+	    export_file("PREALLOCATE_LOG_FILE", getenv("PREALLOCATE_LOG_FILE")) ||
 	    (options->log && setenv("PREALLOCATE_LOG", options->log, 1))) {
 		complain("the environment can't be set: %s", strerror(errno));
 		return STATUS_TROUBLE;
@@ -160,7 +173,7 @@ static int run_run(int argc, char **argv)
 	if (!status)
 		status = program_check(path);
 	if (!status)
-		status = check_report(options.report);
+		status = check_files(&options);
 	if (!status)
 		status = export_all(&options);
 	return status ? status : become(path, argv + optind);

@@ -52,12 +52,37 @@ static int add_pattern_option(struct selection *selection, const char *name, con
 	return 0;
 }
 
+/* One of -r's in a pattern would be a part of a file's name. */
+static const char *find_option(const char *pattern)
+{
+	static const char *const options[] = {"mode=", "prealloc-size=", "prealloc-align=", "exclusive=", "idle=",
+					      "min-free="};
+
+	for (const char *blank = strpbrk(pattern, " \t"); blank; blank = strpbrk(blank + 1, " \t"))
+		for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+			if (strncmp(blank + 1, options[i], strlen(options[i])) == 0)
+				return options[i];
+	return NULL;
+}
+
+static int take_pattern(struct selection *selection, const char *pattern)
+{
+	const char *option = find_option(pattern);
+
+	if (option) {
+		complain("-m: '%s' has an option in it, %.*s; write -r '%s'", pattern, (int)strlen(option) - 1,
+			 option, pattern);
+		return STATUS_TROUBLE;
+	}
+	selection->has_match = true;
+	return add_selected(selection, "-m", pattern);
+}
+
 int selection_take(struct selection *selection, int option, const char *value)
 {
 	switch (option) {
 	case 'm':
-		selection->has_match = true;
-		return add_selected(selection, "-m", value);
+		return take_pattern(selection, value);
 	case 'r':
 		return add_selected(selection, "-r", value);
 	case 'c':
@@ -170,14 +195,15 @@ static char *join_rules(const struct selection *selection)
 
 int selection_export(const struct selection *selection)
 {
+	const char *given = selection->config ? selection->config : getenv("PREALLOCATE_CONFIG");
 	char *joined = join_rules(selection);
-	char *config = selection->config && *selection->config ? absolute_path(selection->config) :
-								 strdup("");
+	/* Programs may be started in other directories. */
+	char *config = given && *given ? absolute_path(given) : strdup("");
 	bool failed = !joined || !config;
 
 	if (!failed && *joined)
 		failed = setenv("PREALLOCATE_RULES", joined, 1);
-	if (!failed && selection->config)
+	if (!failed && given)
 		failed = setenv("PREALLOCATE_CONFIG", config, 1);
 	if (failed)
 		complain("the environment can't be set: %s", strerror(errno));

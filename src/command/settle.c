@@ -12,6 +12,7 @@
 #include "command/command.h"
 #include "command/json.h"
 #include "command/paths.h"
+#include "recovery/mark.h"
 
 enum { OPTION_JSON = 0x100 };
 
@@ -38,6 +39,14 @@ static int64_t now(void)
 	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+/* By whom nobody holds any more: what a copy or a cut has left of a mark is no sign of it. */
+static bool is_left_extended(int fd, const struct stat *st)
+{
+	struct mark mark;
+
+	return mark_read(fd, &mark) == 0 && !(mark.flags & MARK_SETTLED) && mark_agrees(&mark, fd, st);
+}
+
 /* An open(2) breaks the lease that holds the file extended, and waits until the size is true. */
 static int settle(const char *path, struct settled *settled)
 {
@@ -50,6 +59,8 @@ static int settle(const char *path, struct settled *settled)
 		return fd;
 	if (fstat(fd, &settled->after) < 0)
 		result = -errno;
+	else if (is_left_extended(fd, &settled->after))
+		result = -EUCLEAN;
 	close(fd);
 	return result;
 }
@@ -61,6 +72,9 @@ static void explain(const struct settled *settled, int error, char problem[stati
 	if (error == -EINVAL && !S_ISREG(settled->before.st_mode)) {
 		snprintf(problem, PROBLEM_MAX, "is %s; only regular files can be settled",
 			 file_type_name(settled->before.st_mode));
+		*reason = "";
+	} else if (error == -EUCLEAN) {
+		snprintf(problem, PROBLEM_MAX, "was left extended by a crash; run preallocate recover on it first");
 		*reason = "";
 	} else {
 		snprintf(problem, PROBLEM_MAX, "can't be opened");
@@ -173,6 +187,6 @@ const struct command settle_command = {
 	"      --json               print JSON\n"
 	"  -h, --help               print this\n"
 	"\n"
-	"Exits with 1 if a PATH can't be opened.\n",
+	"Exits with 1 if a PATH can't be opened, or was left extended by a crash: preallocate recover it.\n",
 	.run = run_settle,
 };

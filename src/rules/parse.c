@@ -117,12 +117,16 @@ static bool has_component(const char *pattern, const char *component)
 
 static int check_path_pattern(const char *pattern, struct rules_error *error)
 {
-	if (pattern[0] == '~')
-		return rules_error_set(error, "pattern '%s': ~ isn't expanded; write the directory's "
-				       "whole path", SHOWN(pattern));
+	const char *end = pattern;
+
+	if (pattern[0] == '~' || pattern[0] == '$')
+		return rules_error_set(error, "pattern '%s': %c isn't expanded; write the directory's "
+				       "whole path", SHOWN(pattern), pattern[0]);
+	while (strncmp(end, "./", 2) == 0 || strncmp(end, "../", 3) == 0)
+		end = strchr(end, '/') + 1;
 	if (pattern[0] != '/' && strncmp(pattern, "**/", 3))
 		return rules_error_set(error, "pattern '%s' has a slash, but begins neither with / nor "
-				       "with **/; write **/%s", SHOWN(pattern), SHOWN(pattern));
+				       "with **/; write **/%s", SHOWN(pattern), SHOWN(*end ? end : "*"));
 	if (pattern[strlen(pattern) - 1] == '/')
 		return rules_error_set(error, "pattern '%s' ends in a slash, as no file's path does; "
 				       "write %s** for all files beneath", SHOWN(pattern),

@@ -116,6 +116,9 @@ d/r.data: would be recovered, 6000 bytes instead of $full (the record of its end
 d/t.data: would be recovered, 3000 bytes instead of $full (its last byte that isn't zero is there)
 3 files looked at, 3 to recover, $(give_back 3 17192) bytes to give back, 0 left
 status 0"
+	is "$1: settle doesn't take its size for true" "$("$PREALLOCATE" settle d/t.data 2>&1; echo "status $?")" "\
+preallocate: d/t.data: was left extended by a crash; run preallocate recover on it first
+status 1"
 	is "$1: -n --strip-zeros, of one file" "$(recovers -n --strip-zeros d/b.data)" "\
 d/b.data: would be recovered, 5000 bytes instead of $full (zeroes behind that were cut off, as \
 --strip-zeros says)

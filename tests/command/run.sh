@@ -46,6 +46,12 @@ is "PREALLOCATE_CONFIG is kept" \
 is "--report means standard error" "$(environment PREALLOCATE_REPORT -m x --report 2>/dev/null)" stderr
 is "--report=FILE is made absolute" \
 	"$(cd "$SCRATCH" && environment PREALLOCATE_REPORT -m x --report=r.json)" "$SCRATCH/r.json"
+for name in CONFIG REPORT LOG_FILE; do
+	is "PREALLOCATE_$name is made absolute" \
+		"$(cd "$SCRATCH" && env "PREALLOCATE_$name=conf" "$PREALLOCATE" run -m x -- \
+			sh -c "echo \$PREALLOCATE_$name")" "$SCRATCH/conf"
+done
+is "an empty PREALLOCATE_REPORT stays empty" "$(PREALLOCATE_REPORT='' environment PREALLOCATE_REPORT -m x)" ""
 is "--log" "$(environment PREALLOCATE_LOG -m x --log=error)" error
 is "options end at the command" "$("$PREALLOCATE" run -m x echo -m --mode)" "-m --mode"
 is "-- ends them" "$("$PREALLOCATE" run -m x -- echo --)" "--"
@@ -89,6 +95,17 @@ says "a report in no directory" 125 "--report=$SCRATCH/none/r: can't be written:
 directory; name a file that can" run -m a --report="$SCRATCH/none/r" true
 says "a directory as report" 125 "--report=$SCRATCH: can't be written: Is a directory; name a file that \
 can" run -m a --report="$SCRATCH" true
+for name in REPORT LOG_FILE; do
+	export "PREALLOCATE_$name=$SCRATCH/none/r"
+	says "PREALLOCATE_$name in no directory" 125 "PREALLOCATE_$name=$SCRATCH/none/r: can't be written: No \
+such file or directory; name a file that can" run -m a true
+	unset "PREALLOCATE_$name"
+done
+says "an option in a pattern" 125 "-m: '*.log mode=zero' has an option in it, mode; write -r '*.log mode=zero'" \
+	run -m '*.log mode=zero' true
+says "the last one" 125 "-m: 'a b min-free=3' has an option in it, min-free; write -r 'a b min-free=3'" \
+	run -m 'a b min-free=3' true
+is "a blank and a = in a file's name" "$(environment PREALLOCATE_RULES -m 'a model=3')" 'a\ model=3'
 # shellcheck disable=SC2046
 says "an option given 40 times" 125 "--prealloc-size is given too often; once is enough" \
 	run $(printf -- '--prealloc-size=128M %.0s' {1..40}) -m a true

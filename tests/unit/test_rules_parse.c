@@ -114,7 +114,10 @@ static const struct {
 	{ "log/*.log", "f:1: pattern 'log/*.log' has a slash, but begins neither with / nor with **/; "
 	  "write **/log/*.log" },
 	{ "./a", "f:1: pattern './a' has a slash, but begins neither with / nor with **/; write "
-	  "**/./a" },
+	  "**/a" },
+	{ ".././", "f:1: pattern '.././' has a slash, but begins neither with / nor with **/; write "
+	  "**/*" },
+	{ "$HOME/a", "f:1: pattern '$HOME/a': $ isn't expanded; write the directory's whole path" },
 	{ "~/a", "f:1: pattern '~/a': ~ isn't expanded; write the directory's whole path" },
 	{ "/var/log/", "f:1: pattern '/var/log/' ends in a slash, as no file's path does; write "
 	  "/var/log/** for all files beneath" },
