@@ -68,14 +68,14 @@ static int take_option(struct run_options *options, int option, char **argv)
 	}
 }
 
-static int check_rules_given(struct selection *selection)
+static int check_rules_given(struct selection *selection, const char *command)
 {
 	struct rules *rules = NULL;
 	int status = selection_load(selection, &rules);
 
 	if (!status && rules_count(rules) == 0) {
-		complain("there is no rule, so no file would be managed; give a pattern, such as "
-			 "preallocate run -m '*.log' -- COMMAND");
+		complain("there is no rule before '%s', so no file would be managed; give a pattern, such as "
+			 "preallocate run -m '*.log' -- %s", command, command);
 		status = STATUS_TROUBLE;
 	}
 	rules_free(rules);
@@ -167,7 +167,7 @@ static int run_run(int argc, char **argv)
 		complain("there is no command to run; write preallocate run -m '*.log' -- COMMAND");
 		return STATUS_TROUBLE;
 	}
-	status = check_rules_given(&options.selection);
+	status = check_rules_given(&options.selection, argv[optind]);
 	if (!status)
 		status = program_find(argv[optind], path, sizeof(path));
 	if (!status)

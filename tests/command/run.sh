@@ -64,10 +64,10 @@ says "its exit status is the command's" 42 "" run -m x -- sh -c 'exit 42'
 # Wrong rules and options.
 says "no command" 125 "there is no command to run; write preallocate run -m '*.log' -- COMMAND" \
 	run -m x
-says "no rule" 125 "there is no rule, so no file would be managed; give a pattern, such as \
-preallocate run -m '*.log' -- COMMAND" run true
-says "an empty configuration" 125 "there is no rule, so no file would be managed; give a pattern, \
-such as preallocate run -m '*.log' -- COMMAND" run -c /dev/null true
+says "no rule" 125 "there is no rule before 'true', so no file would be managed; give a pattern, such as \
+preallocate run -m '*.log' -- true" run true
+says "an empty configuration" 125 "there is no rule before 'true', so no file would be managed; give a pattern, \
+such as preallocate run -m '*.log' -- true" run -c /dev/null true
 says "a bad pattern" 125 "-m: pattern 'log/x' has a slash, but begins neither with / nor with **/; \
 write **/log/x" run -m log/x true
 says "an empty pattern" 125 "-m: pattern '' is empty; write * to match every name" \
