@@ -52,27 +52,15 @@ static int add_pattern_option(struct selection *selection, const char *name, con
 	return 0;
 }
 
-/* One of -r's in a pattern would be a part of a file's name. */
-static const char *find_option(const char *pattern)
-{
-	static const char *const options[] = {"mode=", "prealloc-size=", "prealloc-align=", "exclusive=", "idle=",
-					      "min-free="};
-
-	for (const char *blank = strpbrk(pattern, " \t"); blank; blank = strpbrk(blank + 1, " \t"))
-		for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-			if (strncmp(blank + 1, options[i], strlen(options[i])) == 0)
-				return options[i];
-	return NULL;
-}
-
 static int take_pattern(struct selection *selection, const char *pattern)
 {
-	const char *option = find_option(pattern);
-
-	if (option) {
-		complain("-m: '%s' has an option in it, %.*s; write -r '%s'", pattern, (int)strlen(option) - 1,
-			 option, pattern);
-		return STATUS_TROUBLE;
+	/* It would be a part of a file's name. */
+	for (const char *blank = strpbrk(pattern, " \t"); blank; blank = strpbrk(blank + 1, " \t")) {
+		if (rule_option_begins(blank + 1)) {
+			complain("-m: '%s' has an option in it, %.*s; write -r '%s'", pattern,
+				 (int)strcspn(blank + 1, "="), blank + 1, pattern);
+			return STATUS_TROUBLE;
+		}
 	}
 	selection->has_match = true;
 	return add_selected(selection, "-m", pattern);

@@ -33,7 +33,4 @@ void rules_free_sources(struct sources *sources);
 /* Frees the rules of this text alone. */
 void rules_end(struct rules *rules);
 
-/* Is the word an option and a value, so hardly meant as a pattern? */
-bool rule_option_begins(const char *word);
-
 #endif

@@ -116,6 +116,9 @@ bool rules_may_match(const struct rules *rules, const char *opened_name);
 int rule_options_set(struct rule_options *options, const char *name, const char *value,
 		     struct rules_error *error);
 
+/* Is the word an option and a value, so hardly meant as a pattern? */
+bool rule_option_begins(const char *word);
+
 /*
  * Is prealloc_align right for a file whose direct I/O must be aligned to request_alignment bytes?
  * request_alignment <= 1: the file asks for nothing. The message has no origin.
