@@ -113,7 +113,8 @@ class Costs:
                 if not preload_works("libeatmydata.so"):
                     return float("nan")
                 environment["LD_PRELOAD"] = "libeatmydata.so"
-            with on_one_cpu(), worker(command, os.environ) as plain, worker([*self.prefix(way), *command], environment) as other:
+            managed = [*self.prefix(way), *command]
+            with on_one_cpu(), worker(command, os.environ) as plain, worker(managed, environment) as other:
                 longer = [-batch_seconds(plain) + batch_seconds(other) for _ in range(TURNS)]
             return statistics.median(longer) / BATCH * 1e6
         return work

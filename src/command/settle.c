@@ -39,15 +39,18 @@ static int64_t now(void)
 	return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/* By whom nobody holds any more: what a copy or a cut has left of a mark is no sign of it. */
-static bool is_left_extended(int fd, const struct stat *st)
+/* What a copy or a cut has left of a mark is no sign of it. */
+static bool is_still_extended(int fd, const struct stat *st)
 {
 	struct mark mark;
 
 	return mark_read(fd, &mark) == 0 && !(mark.flags & MARK_SETTLED) && mark_agrees(&mark, fd, st);
 }
 
-/* An open(2) breaks the lease that holds the file extended, and waits until the size is true. */
+/*
+ * An open(2) breaks the lease that holds the file extended, and waits until the size is true. Where there is no
+ * lease, after a crash or with exclusive=assume, nobody is told.
+ */
 static int settle(const char *path, struct settled *settled)
 {
 	int64_t start = now();
@@ -59,7 +62,7 @@ static int settle(const char *path, struct settled *settled)
 		return fd;
 	if (fstat(fd, &settled->after) < 0)
 		result = -errno;
-	else if (is_left_extended(fd, &settled->after))
+	else if (is_still_extended(fd, &settled->after))
 		result = -EUCLEAN;
 	close(fd);
 	return result;
@@ -74,7 +77,7 @@ static void explain(const struct settled *settled, int error, char problem[stati
 			 file_type_name(settled->before.st_mode));
 		*reason = "";
 	} else if (error == -EUCLEAN) {
-		snprintf(problem, PROBLEM_MAX, "was left extended by a crash; run preallocate recover on it first");
+		snprintf(problem, PROBLEM_MAX, "is still extended, by a crash or exclusive=assume; see preallocate recover");
 		*reason = "";
 	} else {
 		snprintf(problem, PROBLEM_MAX, "can't be opened");
@@ -187,6 +190,6 @@ const struct command settle_command = {
 	"      --json               print JSON\n"
 	"  -h, --help               print this\n"
 	"\n"
-	"Exits with 1 if a PATH can't be opened, or was left extended by a crash: preallocate recover it.\n",
+	"Exits with 1 if a PATH can't be opened, or stays extended, after a crash or with exclusive=assume.\n",
 	.run = run_settle,
 };

@@ -82,8 +82,8 @@ int rules_load(struct rules **rules, const char *config_path, const char *enviro
 	       struct rules_error *error);
 
 /*
- * The same into *rules, which holds none, but what is read now is parsed when somebody asks for a rule,
- * or never: that there is none needs no parser. An error in the text is told by failed, once, and there is no rule then.
+ * The same into *rules, which holds none, but what is read now is parsed when somebody asks for a rule, or never:
+ * that there is none needs no parser. An error in the text is told by failed, once, and there is no rule then.
  * Asking is async-signal-safe all the same, and any thread may.
  */
 int rules_load_later(struct rules **rules, const char *config_path, const char *environment_rules,

@@ -29,11 +29,11 @@ END
 is_ready() {
 	grep -q ready "$SCRATCH/ready" 2>/dev/null
 }
-# In a process namespace of their own: who kills its init kills program and guardian at once.
+# $exclusive: how they are alone. In a process namespace of their own: who kills its init kills program and guardian at once.
 start_writer() { # KIND NAME...
 	rm -f "$SCRATCH/ready"
 	unshare --pid --fork --kill-child sh -c '"$@" & wait' - "$PREALLOCATE" run --mode=zero -m '*.data*' \
-		--prealloc-size=512k --prealloc-align=512k --idle=600s -- \
+		--prealloc-size=512k --prealloc-align=512k --idle=600s --exclusive="${exclusive:-lease}" -- \
 		python3 "$SCRATCH/writer.py" "$@" >"$SCRATCH/ready" 2>"$SCRATCH/writer.err" &
 	writer=$!
 	wait_until 60 is_ready
@@ -117,7 +117,7 @@ d/t.data: would be recovered, 3000 bytes instead of $full (its last byte that is
 3 files looked at, 3 to recover, $(give_back 3 17192) bytes to give back, 0 left
 status 0"
 	is "$1: settle doesn't take its size for true" "$("$PREALLOCATE" settle d/t.data 2>&1; echo "status $?")" "\
-preallocate: d/t.data: was left extended by a crash; run preallocate recover on it first
+preallocate: d/t.data: is still extended, by a crash or exclusive=assume; see preallocate recover
 status 1"
 	is "$1: -n --strip-zeros, of one file" "$(recovers -n --strip-zeros d/b.data)" "\
 d/b.data: would be recovered, 5000 bytes instead of $full (zeroes behind that were cut off, as \
@@ -244,6 +244,16 @@ status 0"
 [
 ]
 status 0"
+	kill_writer
+	exclusive=assume start_writer text d/l.data || return
+	is "$1: exclusive=assume, settle says that it is still extended" \
+		"$("$PREALLOCATE" settle d/l.data 2>&1; echo "status $?")" "\
+preallocate: d/l.data: is still extended, by a crash or exclusive=assume; see preallocate recover
+status 1"
+	is "$1: so does recover, and leaves it" "$(recovers d/l.data | tail -n 2)" "\
+preallocate: d/l.data: is marked, but somebody has it open (see fuser); recover it when it is closed
+status 1"
+	is "$1: as it was" "$(sizes d/l.data)" "$full "
 	kill_writer
 }
 

@@ -42,7 +42,7 @@ struct file {
 };
 
 static struct file *watched;
-static int64_t unseen_at; /* a byte comes there with the allocation; 0: none */
+static int64_t unseen_at; /* a byte comes there with the allocation, or the failing one; 0: none */
 static bool device_writes_zeroes, size_is_refused;
 static unsigned int writes;
 static int64_t quota; /* bytes that KEEP_SIZE takes before it fails; 0: any number */
@@ -77,6 +77,9 @@ static int watching_fallocate(int fd, int mode, off_t offset, off_t bytes)
 	}
 	if (quota && (mode & FALLOC_FL_KEEP_SIZE) && bytes > quota) {
 		assert_int_equal(real.fallocate(fd, mode, offset, quota), 0);
+		if (unseen_at)
+			assert_int_equal(pwrite(watched->second, "u", 1, unseen_at), 1);
+		unseen_at = 0;
 		errno = EDQUOT;
 		return -1;
 	}
@@ -272,6 +275,23 @@ static void nor_does_a_part_of_what_has_failed(void **state)
 	file_delete(&file);
 }
 
+static void what_comes_with_a_failed_allocation_stays(void **state)
+{
+	struct file file;
+	char byte = 0;
+
+	(void)state;
+	file_new(&file, O_RDWR);
+	quota = 6 * MIB;
+	unseen_at = 300000;
+	assert_int_equal(extend(&file), 0);
+	assert_int_equal(pread(file.second, &byte, 1, 300000), 1);
+	assert_int_equal(byte, 'u');
+	settled_at(&file, 300001);
+	assert_true(allocated(&file) <= 300001 + 65536);
+	file_delete(&file);
+}
+
 static void what_comes_with_the_allocation_stays(void **state)
 {
 	struct file file;
@@ -375,6 +395,7 @@ static int set_up(void **state)
 	IN(where, the_tail_goes_with_the_settle), \
 	IN(where, no_blocks_stay_behind), \
 	IN(where, nor_does_a_part_of_what_has_failed), \
+	IN(where, what_comes_with_a_failed_allocation_stays), \
 	IN(where, what_comes_with_the_allocation_stays), \
 	IN(where, where_the_device_writes_them_nobody_else_does), \
 	IN(where, what_cannot_be_written_is_as_in_mode_zero), \
