@@ -175,8 +175,14 @@ static inline void slot_wrote(struct claim_slot *slot, int64_t end)
 
 static inline bool slot_is_sound(const struct claim_slot *slot)
 {
-	return atomic_load_explicit(&slot->positions.data_end, memory_order_relaxed) ==
-	       ~atomic_load_explicit(&slot->data_end_check, memory_order_relaxed);
+	int64_t data_end, check;
+
+	/* A signal handler may write in between here, too. */
+	do {
+		data_end = atomic_load(&slot->positions.data_end);
+		check = atomic_load(&slot->data_end_check);
+	} while (data_end != atomic_load(&slot->positions.data_end));
+	return data_end == ~check;
 }
 
 /* Where the data end, as far as their last byte that isn't zero tells whoever finds the file. */

@@ -13,11 +13,15 @@
 void description_settle(struct description *description)
 {
 	struct claim_slot *slot = atomic_load(&description->slot);
+	struct gate_pass pass;
 
+	/* A signal handler that appends would otherwise extend it anew each time, before we can look. */
+	gate_enter(&description->gate, &pass);
 	while (slot_is_extended(slot)) {
 		claim_settle(slot);
 		files_check_guardian();
 	}
+	gate_leave(&description->gate, &pass);
 }
 
 static void begin(struct plain *plain, struct description *description, uint32_t reasons)

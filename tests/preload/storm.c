@@ -95,6 +95,24 @@ static void write_calls(void)
 		records++;
 }
 
+/* Each has the file settled first, which takes longer than until the next alarm. */
+static void calls_on_ordinary_file(void)
+{
+	char text[RECORD];
+	struct iovec iov = {text, RECORD};
+	ssize_t got;
+
+	append_record('w');
+	memset(text, 'n', sizeof(text));
+	/* Since Linux 6.9. */
+	got = pwritev2(fd, &iov, 1, 0, 0x20 /* RWF_NOAPPEND */);
+	if (got != RECORD && !(got < 0 && (errno == EOPNOTSUPP || errno == EINVAL)))
+		complain("pwritev2", got);
+	iov.iov_base = NULL;
+	if (GOOD(fchmod(fd, 0640)) == 0 && (writev(fd, &iov, 1) != -1 || errno != EFAULT))
+		complain("writev", 0);
+}
+
 static void read_calls(void)
 {
 	char text[RECORD];
@@ -256,6 +274,7 @@ void transcript(int argc, char **argv)
 	storm("reads", (void (*const[])(void)){read_calls, write_calls, NULL}, SA_RESTART);
 	storm("questions", (void (*const[])(void)){questions, write_calls, NULL}, SA_RESTART);
 	storm("descriptors", (void (*const[])(void)){descriptors, write_calls, NULL}, SA_RESTART);
+	storm("on-ordinary", (void (*const[])(void)){calls_on_ordinary_file, NULL}, SA_RESTART);
 	storm("rare", (void (*const[])(void)){rare_calls, write_calls, NULL}, SA_RESTART);
 	storm("truncations", (void (*const[])(void)){truncations, write_calls, NULL}, SA_RESTART);
 	may_write = 0;
