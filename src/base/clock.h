@@ -2,7 +2,10 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include "base/sys.h"
+
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define NS_PER_MS INT64_C(1000000)
@@ -15,6 +18,14 @@ static inline int64_t clock_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* For ns nanoseconds, less than a second, or until a signal. Not a cancellation point; changes errno. */
+static inline void clock_sleep(int64_t ns)
+{
+	struct timespec pause = {.tv_nsec = ns};
+
+	sys.syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0L, &pause, NULL);
 }
 
 #endif

@@ -5,7 +5,6 @@
 #include "base/sys.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +49,7 @@ static bool stderr_is_writable(void)
 
 	return stderr_at_start.st_ino != 0 && sys.fstat(STDERR_FILENO, &now) == 0 &&
 	       now.st_ino == stderr_at_start.st_ino && now.st_dev == stderr_at_start.st_dev &&
-	       poll(&poll_fd, 1, 0) == 1;
+	       sys.poll(&poll_fd, 1, 0) == 1;
 }
 
 void log_line(enum log_level level, const char *format, ...)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The calls that we interpose, as our own code makes them. In the library this table holds the next
- * definition of each symbol (src/libc/real.c), elsewhere libc's (src/base/sys_direct.c). Tests put
- * failing ones here.
+ * definition of each symbol, or makes them by number (src/libc/real.c), elsewhere libc's
+ * (src/base/sys_direct.c). Tests put failing ones here.
  */
 #ifndef BASE_SYS_H
 #define BASE_SYS_H
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -23,7 +24,6 @@ struct sys {
 	int (*fstatat)(int dirfd, const char *path, struct stat *st, int flags);
 	off_t (*lseek)(int fd, off_t offset, int whence);
 	ssize_t (*pread)(int fd, void *buffer, size_t bytes, off_t offset);
-	ssize_t (*write)(int fd, const void *buffer, size_t bytes);
 	ssize_t (*pwritev)(int fd, const struct iovec *iov, int count, off_t offset);
 	int (*ftruncate)(int fd, off_t length);
 	int (*fallocate)(int fd, int mode, off_t offset, off_t bytes);
@@ -37,6 +37,8 @@ struct sys {
 	int (*fremovexattr)(int fd, const char *name);
 	int (*clone)(int (*run)(void *), void *stack, int flags, void *argument, ...);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
+	ssize_t (*recv)(int fd, void *buffer, size_t bytes, int flags);
+	int (*poll)(struct pollfd *fds, nfds_t count, int timeout_ms);
 	long (*syscall)(long number, ...);
 };
 

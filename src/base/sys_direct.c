@@ -14,7 +14,6 @@ struct sys sys = {
 	.fstatat = fstatat,
 	.lseek = lseek,
 	.pread = pread,
-	.write = write,
 	.pwritev = pwritev,
 	.ftruncate = ftruncate,
 	.fallocate = fallocate,
@@ -28,5 +27,7 @@ struct sys sys = {
 	.fremovexattr = fremovexattr,
 	.clone = clone,
 	.sendmsg = sendmsg,
+	.recv = recv,
+	.poll = poll,
 	.syscall = syscall,
 };

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,7 +72,7 @@ static bool has_hung_up(void)
 {
 	struct pollfd poll_fd = {.fd = session.socket};
 
-	return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
+	return sys.poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
 }
 
 /*
@@ -91,7 +90,7 @@ static void await_end(const struct claim_shared *shared)
 	     ms++) {
 		if (ms > END_PATIENCE_MS && !signal_guardian(SIGKILL))
 			break;
-		poll(NULL, 0, 1);
+		sys.poll(NULL, 0, 1);
 	}
 	session.greeted = false;
 	if (ours)
@@ -144,7 +143,7 @@ static int receive_answer(int socket, int *result)
 	ssize_t got;
 
 	for (int seconds = 1;; seconds++) {
-		int ready = poll(&poll_fd, 1, 1000);
+		int ready = sys.poll(&poll_fd, 1, 1000);
 
 		if (ready > 0)
 			break;
@@ -159,7 +158,7 @@ static int receive_answer(int socket, int *result)
 			return -errno;
 	}
 	do
-		got = recv(socket, &answer, sizeof(answer), 0);
+		got = sys.recv(socket, &answer, sizeof(answer), 0);
 	while (got < 0 && errno == EINTR);
 	if (got != sizeof(answer))
 		return got < 0 ? -errno : -EPIPE;

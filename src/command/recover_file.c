@@ -10,9 +10,9 @@
 #include <sys/random.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "claim/lease.h"
 #include "claim/recover.h"
 #include "command/command.h"
@@ -88,12 +88,12 @@ static int recover_open_file(int fd, const struct recover_options *options,
 /* Of different length in two processes that are after the same file. */
 static void pause_for_a_moment(void)
 {
-	struct timespec pause = { .tv_nsec = PAUSE_NS_MAX / 2 };
+	int64_t pause = PAUSE_NS_MAX / 2;
 	uint32_t chance;
 
 	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) == sizeof(chance))
-		pause.tv_nsec = chance % PAUSE_NS_MAX;
-	nanosleep(&pause, NULL);
+		pause = chance % PAUSE_NS_MAX;
+	clock_sleep(pause);
 }
 
 /* Closed between the tries: two that both have it open would keep each other from it. */

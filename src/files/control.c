@@ -69,7 +69,6 @@ static int try_to_set(struct description *description, int fd,
 int files_set_options(int fd, const struct rule_options *options)
 {
 	struct description *description = description_of(fd);
-	static const struct timespec moment = {.tv_nsec = NS_PER_MS};
 	int64_t until = clock_now() + PATIENCE;
 	int saved_errno = errno;
 	int cancel = cancel_disable();
@@ -77,7 +76,7 @@ int files_set_options(int fd, const struct rule_options *options)
 
 	/* Returns at once while another thread is closing the gate. */
 	while (description && (ret = try_to_set(description, fd, options)) < 0 && clock_now() < until)
-		nanosleep(&moment, NULL);
+		clock_sleep(NS_PER_MS);
 	if (ret == 0 && options->mode == RULE_MODE_OFF)
 		keep_give_back(description, fd);
 	if (description)

@@ -221,7 +221,6 @@ struct search {
  */
 static void challenge(struct search *search, int path_fd)
 {
-	static const struct timespec pause = {.tv_nsec = GUARDIAN_POLL};
 	const int flags = O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	bool extended = false;
 	char path[64];
@@ -237,7 +236,7 @@ static void challenge(struct search *search, int path_fd)
 		extended = true;
 		if (clock_now() > search->until)
 			break;
-		nanosleep(&pause, NULL);
+		clock_sleep(GUARDIAN_POLL);
 	}
 	if (fd >= 0)
 		sys.close(fd);

@@ -5,6 +5,7 @@
  */
 #include "files/files.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 /* Another process may be recovering it, too. What fails otherwise may have failed only once. */
 #define TRIES 12
@@ -96,13 +96,10 @@ static void pause_for_a_moment(int tries)
 {
 	int64_t least = PAUSE_NS * (tries + 1);
 	uint32_t chance = thread_id() * UINT32_C(2654435761);
-	struct timespec pause;
 
 	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
 		chance += (uint32_t)tries;
-	pause = (struct timespec){.tv_nsec = least + chance % least};
-
-	nanosleep(&pause, NULL);
+	clock_sleep(least + chance % least);
 }
 
 int files_revive_begin(int fd, int flags, const char *name)

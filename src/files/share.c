@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -266,7 +265,7 @@ static bool child_is_gone(int watch)
 {
 	struct pollfd poll_fd = {.fd = watches[watch].pidfd, .events = POLLIN};
 
-	return poll(&poll_fd, 1, 0) == 1;
+	return sys.poll(&poll_fd, 1, 0) == 1;
 }
 
 bool description_is_exclusive(struct description *description)

@@ -3,9 +3,9 @@
 #include "libc/export.h"
 #include "libc/open.h"
 
+#include "base/clock.h"
 #include "files/reclaim.h"
 
-#include <time.h>
 
 #define PATIENCE_TRIES 2000
 #define PATIENCE_NS 500000
@@ -17,12 +17,10 @@
  */
 static bool worth_another_try(int fd, int flags, int *tries)
 {
-	static const struct timespec pause = {.tv_nsec = PATIENCE_NS};
-
 	if (fd >= 0 || errno != EWOULDBLOCK || !(flags & O_NONBLOCK) || thread_state.vforked ||
 	    ++*tries > PATIENCE_TRIES)
 		return false;
-	nanosleep(&pause, NULL);
+	clock_sleep(PATIENCE_NS);
 	errno = EWOULDBLOCK;
 	return true;
 }

@@ -7,6 +7,9 @@
 
 #include <dlfcn.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 /* REAL, of a call that may be its own first, and be made at the start. */
 #define NEXT(name) \
@@ -30,16 +33,12 @@
 CALL(ssize_t, read, (int fd, void *buffer, size_t bytes), fd, buffer, bytes)
 CALL(ssize_t, pwrite, (int fd, const void *buffer, size_t bytes, off_t offset), fd, buffer, bytes,
      offset)
-CALL(int, close, (int fd), fd)
+CALL(ssize_t, pread, (int fd, void *buffer, size_t bytes, off_t offset), fd, buffer, bytes, offset)
+CALL(ssize_t, write, (int fd, const void *buffer, size_t bytes), fd, buffer, bytes)
 CALL(int, fstat, (int fd, struct stat *st), fd, st)
 CALL(int, fstatat, (int dirfd, const char *path, struct stat *st, int flags), dirfd, path, st, flags)
 CALL(off_t, lseek, (int fd, off_t offset, int whence), fd, offset, whence)
-CALL(ssize_t, pread, (int fd, void *buffer, size_t bytes, off_t offset), fd, buffer, bytes, offset)
-CALL(ssize_t, write, (int fd, const void *buffer, size_t bytes), fd, buffer, bytes)
-CALL(ssize_t, pwritev, (int fd, const struct iovec *iov, int count, off_t offset), fd, iov, count,
-     offset)
 CALL(int, ftruncate, (int fd, off_t length), fd, length)
-CALL(int, fallocate, (int fd, int mode, off_t offset, off_t bytes), fd, mode, offset, bytes)
 CALL(int, futimens, (int fd, const struct timespec times[2]), fd, times)
 CALL(int, fchmod, (int fd, mode_t mode), fd, mode)
 CALL(int, fdatasync, (int fd), fd)
@@ -49,7 +48,6 @@ CALL(ssize_t, fgetxattr, (int fd, const char *name, void *value, size_t size), f
 CALL(int, fsetxattr, (int fd, const char *name, const void *value, size_t size, int flags), fd, name,
      value, size, flags)
 CALL(int, fremovexattr, (int fd, const char *name), fd, name)
-CALL(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), fd, message, flags)
 
 /*
  * Their last arguments are optional; our own code gives clone(2) these. A call may never return, and
@@ -88,6 +86,37 @@ UNMARKED static long call_syscall(long number, ...)
 	return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+/*
+ * libc's cancellation points, by number: within them a SIGCANCEL that comes late would end the thread with all that
+ * it holds, be cancellation disabled or not. It was sent while the thread was cancellable; glibc 2.36 goes by the
+ * cancellation type alone then, and that is what its cancellation points set (nptl/cancellation.c). Nor can the
+ * signal be blocked instead: they wait for it.
+ */
+#define BY_NUMBER(type, name, parameters, ...) \
+	static type by_number_##name parameters \
+	{ \
+		return (type)REAL(syscall)(__VA_ARGS__); \
+	}
+
+BY_NUMBER(int, close, (int fd), SYS_close, fd)
+BY_NUMBER(ssize_t, pread, (int fd, void *buffer, size_t bytes, off_t offset), SYS_pread64, fd, buffer, bytes,
+	  offset)
+/* All of a 64-bit offset is in its low half. */
+BY_NUMBER(ssize_t, pwritev, (int fd, const struct iovec *iov, int count, off_t offset), SYS_pwritev, fd, iov,
+	  count, offset, 0L)
+BY_NUMBER(int, fallocate, (int fd, int mode, off_t offset, off_t bytes), SYS_fallocate, fd, mode, offset, bytes)
+BY_NUMBER(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), SYS_sendmsg, fd, message, flags)
+BY_NUMBER(ssize_t, recv, (int fd, void *buffer, size_t bytes, int flags), SYS_recvfrom, fd, buffer, bytes, flags,
+	  NULL, NULL)
+
+static int by_number_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+	struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+				   .tv_nsec = timeout_ms % 1000 * 1000000L};
+
+	return (int)REAL(syscall)(SYS_ppoll, fds, count, timeout_ms < 0 ? NULL : &timeout, NULL, 0L);
+}
+
 struct real real_calls = {
 	.read = call_read,
 	.pread = call_pread,
@@ -97,17 +126,16 @@ struct real real_calls = {
 	.fstat = call_fstat,
 };
 struct sys sys = {
-	.close = call_close,
+	.close = by_number_close,
 	.fcntl = call_fcntl,
 	.ioctl = call_ioctl,
 	.fstat = call_fstat,
 	.fstatat = call_fstatat,
 	.lseek = call_lseek,
-	.pread = call_pread,
-	.write = call_write,
-	.pwritev = call_pwritev,
+	.pread = by_number_pread,
+	.pwritev = by_number_pwritev,
 	.ftruncate = call_ftruncate,
-	.fallocate = call_fallocate,
+	.fallocate = by_number_fallocate,
 	.futimens = call_futimens,
 	.fchmod = call_fchmod,
 	.openat = call_openat,
@@ -117,7 +145,9 @@ struct sys sys = {
 	.fsetxattr = call_fsetxattr,
 	.fremovexattr = call_fremovexattr,
 	.clone = call_clone,
-	.sendmsg = call_sendmsg,
+	.sendmsg = by_number_sendmsg,
+	.recv = by_number_recv,
+	.poll = by_number_poll,
 	.syscall = call_syscall,
 };
 static bool started, in_lists;

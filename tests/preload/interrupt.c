@@ -2,10 +2,13 @@
 #include "interrupt.h"
 
 #include <dlfcn.h>
+#include <poll.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 void (*interrupt)(void);
+volatile int cancellation_points;
 
 static void come(void)
 {
@@ -34,4 +37,34 @@ ssize_t pwrite(int fd, const void *buffer, size_t bytes, off_t offset)
 		*(void **)&next = dlsym(RTLD_NEXT, "pwrite");
 	come();
 	return next(fd, buffer, bytes, offset);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	static ssize_t (*next)(int fd, const struct msghdr *message, int flags);
+
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "sendmsg");
+	cancellation_points++;
+	return next(fd, message, flags);
+}
+
+ssize_t recv(int fd, void *buffer, size_t bytes, int flags)
+{
+	static ssize_t (*next)(int fd, void *buffer, size_t bytes, int flags);
+
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "recv");
+	cancellation_points++;
+	return next(fd, buffer, bytes, flags);
+}
+
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	static int (*next)(struct pollfd *fds, nfds_t count, int timeout);
+
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "poll");
+	cancellation_points++;
+	return next(fds, count, timeout);
 }
