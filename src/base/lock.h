@@ -97,13 +97,13 @@ static inline void gate_enter(struct gate *gate, struct gate_pass *pass)
 {
 	uint32_t seen = atomic_load_explicit(&gate->word, memory_order_relaxed);
 
-	if (!__libc_single_threaded || (seen & GATE_CLOSING)) {
+	if (__builtin_expect(!__libc_single_threaded || (seen & GATE_CLOSING), 0)) {
 		gate_enter_among_threads(gate, pass);
 		return;
 	}
 	pass->outer = thread_state.in_gate;
 	pass->inside_already = pass->outer == gate;
-	if (pass->inside_already)
+	if (__builtin_expect(pass->inside_already, 0))
 		return;
 	count_add(&gate->word, 1);
 	thread_state.in_gate = gate;
@@ -114,16 +114,16 @@ static inline void gate_leave(struct gate *gate, const struct gate_pass *pass)
 {
 	uint32_t seen = atomic_load_explicit(&gate->word, memory_order_relaxed);
 
-	if (pass->inside_already)
+	if (__builtin_expect(pass->inside_already, 0))
 		return;
-	if (!__libc_single_threaded || seen == 0 || (seen & GATE_CLOSING)) {
+	if (__builtin_expect(!__libc_single_threaded || seen == 0 || (seen & GATE_CLOSING), 0)) {
 		gate_leave_among_threads(gate, pass);
 		return;
 	}
 	atomic_signal_fence(memory_order_seq_cst);
 	thread_state.in_gate = pass->outer;
 	/* A handler that has forked since: the child's has been started anew. */
-	if (!count_replace(&gate->word, seen, seen - 1))
+	if (__builtin_expect(!count_replace(&gate->word, seen, seen - 1), 0))
 		gate_leave_among_threads(gate, pass);
 }
 

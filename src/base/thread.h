@@ -79,7 +79,7 @@ void cancel_release(void);
 static inline uint32_t count_add(_Atomic uint32_t *count, uint32_t change)
 {
 #ifdef __x86_64__
-	if (__libc_single_threaded) {
+	if (__builtin_expect(__libc_single_threaded, 1)) {
 		__asm__ volatile("xaddl %0, %1" : "+r"(change), "+m"(*count) : : "cc", "memory");
 		return change;
 	}
@@ -91,7 +91,7 @@ static inline uint32_t count_add(_Atomic uint32_t *count, uint32_t change)
 static inline bool count_replace(_Atomic uint32_t *count, uint32_t seen, uint32_t replacement)
 {
 #ifdef __x86_64__
-	if (__libc_single_threaded) {
+	if (__builtin_expect(__libc_single_threaded, 1)) {
 		bool replaced;
 
 		__asm__ volatile("cmpxchgl %3, %1"

@@ -14,11 +14,12 @@
 #define WRITE_LEAST 512
 #define WRITE_MOST (INT64_C(128) << 10)
 
-/* Before a MiB of zeroes is written for it, it has to look as if it would need that. */
-#define WORTH_ZEROES (INT64_C(256) << 10)
-
-/* Until then it is extended by no more than this, or all of the first MiB would stay unwritten. */
-#define FIRST_ALIGN (INT64_C(64) << 10)
+/*
+ * So many bytes of zeroes are written for each byte that it has grown by, in steps of ZEROES_STEP, until that is
+ * prealloc_align: a file that ends soon has cost little.
+ */
+#define ZEROES_SHARE 4
+#define ZEROES_STEP (INT64_C(64) << 10)
 
 /* The real size stays within this part of the true one, and prealloc_align. */
 #define SHARE 8
@@ -77,13 +78,15 @@ bool auto_wants_zeroes(const struct description *description)
 void auto_fill_request(const struct description *description, struct claim_request *request,
 		       int64_t end)
 {
+	int64_t zeroes;
+
 	if (!is_auto(description))
 		return;
 	request->most = end / SHARE + 1;
 	if (!gains_by_zeroes(description))
 		return;
-	if (atomic_load(&description->auto_grown) >= WORTH_ZEROES)
-		request->flags |= CLAIM_WRITE;
-	else if (request->options.prealloc_align > FIRST_ALIGN)
-		request->options.prealloc_align = FIRST_ALIGN;
+	request->flags |= CLAIM_WRITE;
+	zeroes = atomic_load(&description->auto_grown) * ZEROES_SHARE / ZEROES_STEP * ZEROES_STEP + ZEROES_STEP;
+	if (request->options.prealloc_align > zeroes)
+		request->options.prealloc_align = zeroes;
 }

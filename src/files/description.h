@@ -78,9 +78,6 @@ struct description {
 
 	_Atomic uint64_t bytes_earned; /* may be lost by cuts, where a cut frees nothing: space.c */
 
-	/* One option may be read by itself; those that belong together by description_options. */
-	struct description_options options;
-
 	/* The description's offset is data_end. Valid while extended and append, under the slot's lock. */
 	_Atomic bool at_end;
 	/* A nested call wrote while the lock's owner was inside a write: its end is to be read back. */
@@ -90,6 +87,9 @@ struct description {
 	_Atomic bool kept; /* mode keep: blocks past the end of file are ours */
 	_Atomic bool synced; /* by a call for this file, since it was opened */
 	_Atomic bool cut_stays; /* on this filesystem a cut frees nothing */
+
+	/* One option may be read by itself; those that belong together by description_options. */
+	struct description_options options;
 
 	_Atomic int64_t retry_at;    /* CLOCK_MONOTONIC, ns */
 	_Atomic int64_t back_off;    /* ns */
@@ -155,8 +155,8 @@ bool description_hold_in(struct description *description, uint32_t lives);
 void description_let_go_last(struct description *description);
 static inline void description_let_go(struct description *description)
 {
-	if (count_add(&description->holders, (uint32_t)-1) == 1 &&
-	    atomic_load_explicit(&description->released, memory_order_seq_cst))
+	if (__builtin_expect(count_add(&description->holders, (uint32_t)-1) == 1 &&
+			     atomic_load_explicit(&description->released, memory_order_seq_cst), 0))
 		description_let_go_last(description);
 }
 

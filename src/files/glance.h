@@ -128,8 +128,9 @@ passage_begin(struct passage *passage, struct description *description, int fd)
 	passage->error = errno;
 	count_add(&description->holders, 1);
 	gate_enter(&description->gate, &passage->pass);
-	if (!slot_is_extended(atomic_load_explicit(&description->slot, memory_order_relaxed)) &&
-	    table_get(fd) == description)
+	if (__builtin_expect(!slot_is_extended(atomic_load_explicit(&description->slot,
+								    memory_order_relaxed)) &&
+			     table_get(fd) == description, 1))
 		return true;
 	gate_leave(&description->gate, &passage->pass);
 	description_let_go(description);

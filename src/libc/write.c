@@ -53,7 +53,7 @@ static struct transfer transfer_many(int fd, const struct iovec *iov, int count,
 				 .call = call, .bytes = transfer_bytes(iov, count)};
 }
 
-static ssize_t one(struct description *description, int fd, const void *buffer, size_t bytes,
+__attribute__((noinline)) static ssize_t one(struct description *description, int fd, const void *buffer, size_t bytes,
 		   bool at_offset, off_t offset, ssize_t (*call)(const struct transfer *))
 {
 	struct iovec iov = {(void *)buffer, bytes};
@@ -123,15 +123,15 @@ __attribute__((noinline)) static ssize_t write_managed(struct description *descr
 	struct asked asked;
 	ssize_t written;
 
-	if (thread_state.vforked)
+	if (__builtin_expect(thread_state.vforked, 0))
 		return real_calls.write(fd, buffer, bytes);
-	if (!passage_begin(&passage, description, fd))
+	if (__builtin_expect(!passage_begin(&passage, description, fd), 0))
 		return one(description, fd, buffer, bytes, false, 0, call_write);
 	asked_for(&asked, fd, buffer, bytes, 0, description);
 	GLANCE_IN_MEMORY(passage);
 	written = real_calls.write(fd, buffer, bytes);
 	passage_end(&passage, asked.description, -1, written);
-	if (written == (ssize_t)asked.bytes)
+	if (__builtin_expect(written == (ssize_t)asked.bytes, 1))
 		return written;
 	return rest_of_passage(&asked, false, written, passage.error);
 }
@@ -184,13 +184,13 @@ __attribute__((noinline)) static ssize_t pwrite_to_end(int fd, const void *buffe
 
 	if (offset < 0)
 		return real_calls.pwrite(fd, buffer, bytes, offset);
-	if (!passage_begin(&passage, description, fd))
+	if (__builtin_expect(!passage_begin(&passage, description, fd), 0))
 		return one(description, fd, buffer, bytes, true, offset, call_pwrite);
 	asked_for(&asked, fd, buffer, bytes, offset, description);
 	GLANCE_IN_MEMORY(passage);
 	written = real_calls.pwrite(fd, buffer, bytes, offset);
 	passage_end(&passage, asked.description, asked.offset, written);
-	if (written == (ssize_t)asked.bytes)
+	if (__builtin_expect(written == (ssize_t)asked.bytes, 1))
 		return written;
 	return rest_of_passage(&asked, true, written, passage.error);
 }

@@ -48,6 +48,16 @@ for line in open(sys.argv[1]):
         sys.exit(f"{ahead} bytes ahead of {f}")' "$REPORT"
 }
 
+# Nor more than a few times what was appended, before it is known to become more.
+is_in_proportion() {
+	"$PYTHON" -c '
+import json, sys
+for line in open(sys.argv[1]):
+    f = json.loads(line)
+    if f["extended_bytes"] > 5 * f["appended_bytes"] + 128 * 1024:
+        sys.exit(f"too far ahead: {f}")' "$REPORT"
+}
+
 rotates() {
 	automatic timeout 60 "$PREALLOCATE_BUILDDIR/tests/preload/rotate" "$MNT/rotated.data" 20000
 }
@@ -104,6 +114,8 @@ each_filesystem() {
 	appends 'appends to a file that is opened synchronously' "$small" -n 50 -s 100 -Y dsync -m append
 	appends 'appends without a sync' 'none not-synced-enough' -n 2000 -s 1000-4000
 	check "$1: a signal handler rotates the log" rotates
+	appends 'some synced blocks' "$large" -n 20 -s 4096 -y
+	check "$1: no more zeroes than they are worth" is_in_proportion
 	appends 'large synced appends' "$large" -n 400 -s 8192 -y
 	appends 'large appends to a file that is opened synchronously' "$large" -n 400 -s 8192 -Y dsync
 	appends 'appends too large to be written twice' "$small" -n 60 -s 262144 -y
