@@ -109,6 +109,9 @@ BY_NUMBER(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), S
 BY_NUMBER(ssize_t, recv, (int fd, void *buffer, size_t bytes, int flags), SYS_recvfrom, fd, buffer, bytes, flags,
 	  NULL, NULL)
 
+#ifdef SYS_poll
+BY_NUMBER(int, poll, (struct pollfd *fds, nfds_t count, int timeout_ms), SYS_poll, fds, count, timeout_ms)
+#else
 static int by_number_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
 	struct timespec timeout = {.tv_sec = timeout_ms / 1000,
@@ -116,6 +119,7 @@ static int by_number_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 
 	return (int)REAL(syscall)(SYS_ppoll, fds, count, timeout_ms < 0 ? NULL : &timeout, NULL, 0L);
 }
+#endif
 
 struct real real_calls = {
 	.read = call_read,
