@@ -175,14 +175,13 @@ static inline void slot_wrote(struct claim_slot *slot, int64_t end)
 
 static inline bool slot_is_sound(const struct claim_slot *slot)
 {
-	int64_t data_end, check;
+	int64_t data_end = atomic_load(&slot->positions.data_end);
 
-	/* A signal handler may write in between here, too. */
-	do {
-		data_end = atomic_load(&slot->positions.data_end);
-		check = atomic_load(&slot->data_end_check);
-	} while (data_end != atomic_load(&slot->positions.data_end));
-	return data_end == ~check;
+	if (data_end == ~atomic_load(&slot->data_end_check))
+		return true;
+	/* A signal handler has written in between here, too? Once is enough: who scribbles over it holds nobody up. */
+	data_end = atomic_load(&slot->positions.data_end);
+	return data_end == ~atomic_load(&slot->data_end_check);
 }
 
 /* Where the data end, as far as their last byte that isn't zero tells whoever finds the file. */
