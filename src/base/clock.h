@@ -5,7 +5,6 @@
 #include "base/sys.h"
 
 #include <stdint.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 #define NS_PER_MS INT64_C(1000000)
@@ -25,7 +24,7 @@ static inline void clock_sleep(int64_t ns)
 {
 	struct timespec pause = {.tv_nsec = ns};
 
-	sys.syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0L, &pause, NULL);
+	sys.clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 }
 
 #endif

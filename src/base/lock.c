@@ -157,6 +157,12 @@ void gate_leave_among_threads(struct gate *gate, const struct gate_pass *pass)
 		futex_wake_all(&gate->word, FUTEX_PRIVATE_FLAG);
 }
 
+static void let_in(struct gate *gate)
+{
+	atomic_fetch_and(&gate->word, ~GATE_CLOSING);
+	futex_wake_all(&gate->word, FUTEX_PRIVATE_FLAG);
+}
+
 bool gate_close(struct gate *gate, int64_t timeout_ns)
 {
 	int64_t until = clock_now() + timeout_ns;
@@ -170,18 +176,21 @@ bool gate_close(struct gate *gate, int64_t timeout_ns)
 		int64_t left = until - clock_now();
 
 		if (left <= 0) {
-			gate_open(gate);
+			let_in(gate);
 			return false;
 		}
 		futex_wait(&gate->word, seen, FUTEX_PRIVATE_FLAG, left);
 	}
+	/* What is called now and enters it by itself must not wait for us. */
+	thread_state.in_before = thread_state.in_gate;
+	thread_state.in_gate = gate;
 	return true;
 }
 
 void gate_open(struct gate *gate)
 {
-	atomic_fetch_and(&gate->word, ~GATE_CLOSING);
-	futex_wake_all(&gate->word, FUTEX_PRIVATE_FLAG);
+	thread_state.in_gate = thread_state.in_before;
+	let_in(gate);
 }
 
 void gate_drain(struct gate *gate, int64_t timeout_ns)

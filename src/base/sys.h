@@ -9,12 +9,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 
 struct sys {
 	int (*close)(int fd);
@@ -39,6 +41,10 @@ struct sys {
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	ssize_t (*recv)(int fd, void *buffer, size_t bytes, int flags);
 	int (*poll)(struct pollfd *fds, nfds_t count, int timeout_ms);
+	int (*sync_file_range)(int fd, off_t offset, off_t bytes, unsigned int flags);
+	int (*sigtimedwait)(const sigset_t *set, siginfo_t *info, const struct timespec *timeout);
+	int (*clock_nanosleep)(clockid_t clock, int flags, const struct timespec *time, struct timespec *left);
+	ssize_t (*getrandom)(void *buffer, size_t bytes, unsigned int flags);
 	long (*syscall)(long number, ...);
 };
 

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -29,5 +30,9 @@ struct sys sys = {
 	.sendmsg = sendmsg,
 	.recv = recv,
 	.poll = poll,
+	.sync_file_range = sync_file_range,
+	.sigtimedwait = sigtimedwait,
+	.clock_nanosleep = clock_nanosleep,
+	.getrandom = getrandom,
 	.syscall = syscall,
 };

@@ -11,7 +11,8 @@
 
 struct thread_state {
 	uint32_t id;         /* gettid(2); 0: not asked yet, or not since a fork */
-	const void *in_gate; /* the gate whose shared side this thread holds, or NULL */
+	const void *in_gate; /* the gate that this thread is inside of, or has closed, or NULL */
+	const void *in_before; /* valid while it has one closed: the gate it was inside of before */
 	struct owner_hold *held; /* the owner locks it holds, innermost first */
 	unsigned int suspended;	 /* how many nested owner_suspend_all are open */
 	unsigned int barred;	 /* how many share_begin of this thread hold the bar */

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -63,7 +62,7 @@ void lease_end_moment(int fd, const struct lease_moment *moment)
 		return;
 	sigemptyset(&sigio);
 	sigaddset(&sigio, SIGIO);
-	sys.syscall(SYS_rt_sigtimedwait, &sigio, NULL, &now, (long)(_NSIG / 8));
+	sys.sigtimedwait(&sigio, NULL, &now);
 }
 
 bool lease_is_challenged(int fd)

@@ -89,4 +89,6 @@ void auto_fill_request(const struct description *description, struct claim_reque
 	zeroes = atomic_load(&description->auto_grown) * ZEROES_SHARE / ZEROES_STEP * ZEROES_STEP + ZEROES_STEP;
 	if (request->options.prealloc_align > zeroes)
 		request->options.prealloc_align = zeroes;
+	if (request->most > zeroes - request->options.prealloc_align)
+		request->most = zeroes - request->options.prealloc_align + 1;
 }

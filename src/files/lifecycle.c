@@ -410,6 +410,7 @@ static void settle_all_lost(void)
 {
 	static bool told; /* once is enough */
 	int saved_errno = errno;
+	sigset_t signals;
 
 	if (!claim_guardian_was_lost())
 		return;
@@ -417,6 +418,8 @@ static void settle_all_lost(void)
 	       "the guardian has ended: what it held is settled by the program itself; see what kills "
 	       "preallocate-guardian");
 	told = true;
+	/* A handler's call would wait for what only we can settle. */
+	signals_block(&signals);
 	for (int fd = table_next(0, INT_MAX - 1); fd >= 0; fd = table_next(fd + 1, INT_MAX - 1)) {
 		struct description *description = description_of(fd);
 		struct gate_pass pass;
@@ -429,6 +432,7 @@ static void settle_all_lost(void)
 		gate_leave(&description->gate, &pass);
 		description_let_go(description);
 	}
+	signals_restore(&signals);
 	errno = saved_errno;
 }
 

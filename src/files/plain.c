@@ -12,11 +12,12 @@
 
 void description_settle(struct description *description)
 {
-	struct claim_slot *slot = atomic_load(&description->slot);
+	struct claim_slot *slot;
 	struct gate_pass pass;
 
 	/* A signal handler that appends would otherwise extend it anew each time, before we can look. */
 	gate_enter(&description->gate, &pass);
+	slot = atomic_load(&description->slot);
 	while (slot_is_extended(slot)) {
 		claim_settle(slot);
 		files_check_guardian();

@@ -97,7 +97,7 @@ static void pause_for_a_moment(int tries)
 	int64_t least = PAUSE_NS * (tries + 1);
 	uint32_t chance = thread_id() * UINT32_C(2654435761);
 
-	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
+	if (sys.getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
 		chance += (uint32_t)tries;
 	clock_sleep(least + chance % least);
 }

@@ -6,7 +6,6 @@
 
 #include <linux/magic.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -100,7 +99,7 @@ static bool make_room(const struct transfer *transfer)
 		return space_is_lacking() && reclaim_for(transfer->fd);
 	reclaim_for(transfer->fd);
 	/* Only begun: who waits for it hears of errors that are the program's (fsync(2)). */
-	sys.syscall(SYS_sync_file_range, transfer->fd, 0L, 0L, (long)SYNC_FILE_RANGE_WRITE);
+	sys.sync_file_range(transfer->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	return true;
 }
 

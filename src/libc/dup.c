@@ -102,6 +102,7 @@ static int get_flags(struct description *description, int fd)
 static int managed_fcntl(struct description *description, int fd, int command, void *argument)
 {
 	struct flock *lock = argument;
+	struct plain plain;
 
 	switch (command) {
 	case F_GETFL:
@@ -126,8 +127,10 @@ static int managed_fcntl(struct description *description, int fd, int command, v
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		/* Counted from the end of file: settled first, and not held back while it waits. */
-		if (lock && lock->l_whence == SEEK_END)
-			description_settle(description);
+		if (lock && lock->l_whence == SEEK_END) {
+			plain_begin(&plain, fd, 0);
+			plain_end(&plain);
+		}
 		return REAL(fcntl)(fd, command, argument);
 	default:
 		return REAL(fcntl)(fd, command, argument);

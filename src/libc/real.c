@@ -41,7 +41,6 @@ CALL(off_t, lseek, (int fd, off_t offset, int whence), fd, offset, whence)
 CALL(int, ftruncate, (int fd, off_t length), fd, length)
 CALL(int, futimens, (int fd, const struct timespec times[2]), fd, times)
 CALL(int, fchmod, (int fd, mode_t mode), fd, mode)
-CALL(int, fdatasync, (int fd), fd)
 CALL(ssize_t, getxattr, (const char *path, const char *name, void *value, size_t size), path, name,
      value, size)
 CALL(ssize_t, fgetxattr, (int fd, const char *name, void *value, size_t size), fd, name, value, size)
@@ -72,7 +71,6 @@ UNMARKED CALL(int, clone, (int (*run)(void *), void *stack, int flags, void *arg
 
 OPTIONAL(fcntl, command, (int fd, int command, ...), fd, command)
 OPTIONAL(ioctl, request, (int fd, unsigned long request, ...), fd, request)
-OPTIONAL(openat, flags, (int dirfd, const char *path, int flags, ...), dirfd, path, flags)
 
 UNMARKED static long call_syscall(long number, ...)
 {
@@ -93,12 +91,24 @@ UNMARKED static long call_syscall(long number, ...)
  * signal be blocked instead: they wait for it.
  */
 #define BY_NUMBER(type, name, parameters, ...) \
-	static type by_number_##name parameters \
+	AT_START static type by_number_##name parameters \
 	{ \
-		return (type)REAL(syscall)(__VA_ARGS__); \
+		return (type)NEXT(syscall)(__VA_ARGS__); \
 	}
 
 BY_NUMBER(int, close, (int fd), SYS_close, fd)
+/* The mode is read where none is given, too, and not looked at then. */
+AT_START UNMARKED static int by_number_openat(int dirfd, const char *path, int flags, ...)
+{
+	va_list arguments;
+	long mode;
+
+	va_start(arguments, flags);
+	mode = va_arg(arguments, long);
+	va_end(arguments);
+	return (int)NEXT(syscall)(SYS_openat, dirfd, path, flags, mode);
+}
+
 BY_NUMBER(ssize_t, pread, (int fd, void *buffer, size_t bytes, off_t offset), SYS_pread64, fd, buffer, bytes,
 	  offset)
 /* All of a 64-bit offset is in its low half. */
@@ -106,6 +116,19 @@ BY_NUMBER(ssize_t, pwritev, (int fd, const struct iovec *iov, int count, off_t o
 	  count, offset, 0L)
 BY_NUMBER(int, fallocate, (int fd, int mode, off_t offset, off_t bytes), SYS_fallocate, fd, mode, offset, bytes)
 BY_NUMBER(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), SYS_sendmsg, fd, message, flags)
+BY_NUMBER(int, fdatasync, (int fd), SYS_fdatasync, fd)
+BY_NUMBER(ssize_t, getrandom, (void *buffer, size_t bytes, unsigned int flags), SYS_getrandom, buffer, bytes, flags)
+BY_NUMBER(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout),
+	  SYS_rt_sigtimedwait, set, info, timeout, (long)(_NSIG / 8))
+BY_NUMBER(int, clock_nanosleep, (clockid_t clock, int flags, const struct timespec *time, struct timespec *left),
+	  SYS_clock_nanosleep, clock, flags, time, left)
+#ifdef SYS_sync_file_range2
+BY_NUMBER(int, sync_file_range, (int fd, off_t offset, off_t bytes, unsigned int flags), SYS_sync_file_range2, fd,
+	  flags, offset, bytes)
+#else
+BY_NUMBER(int, sync_file_range, (int fd, off_t offset, off_t bytes, unsigned int flags), SYS_sync_file_range, fd,
+	  offset, bytes, flags)
+#endif
 BY_NUMBER(ssize_t, recv, (int fd, void *buffer, size_t bytes, int flags), SYS_recvfrom, fd, buffer, bytes, flags,
 	  NULL, NULL)
 
@@ -142,8 +165,8 @@ struct sys sys = {
 	.fallocate = by_number_fallocate,
 	.futimens = call_futimens,
 	.fchmod = call_fchmod,
-	.openat = call_openat,
-	.fdatasync = call_fdatasync,
+	.openat = by_number_openat,
+	.fdatasync = by_number_fdatasync,
 	.getxattr = call_getxattr,
 	.fgetxattr = call_fgetxattr,
 	.fsetxattr = call_fsetxattr,
@@ -152,6 +175,10 @@ struct sys sys = {
 	.sendmsg = by_number_sendmsg,
 	.recv = by_number_recv,
 	.poll = by_number_poll,
+	.sync_file_range = by_number_sync_file_range,
+	.sigtimedwait = by_number_sigtimedwait,
+	.clock_nanosleep = by_number_clock_nanosleep,
+	.getrandom = by_number_getrandom,
 	.syscall = call_syscall,
 };
 static bool started, in_lists;

@@ -127,7 +127,7 @@ static uint32_t random_key(void)
 	uint32_t key = 0;
 
 	/* Not to be told is no reason to do without: it is to be another one, not a secret. */
-	if (getrandom(&key, sizeof(key), GRND_NONBLOCK) != sizeof(key)) {
+	if (sys.getrandom(&key, sizeof(key), GRND_NONBLOCK) != sizeof(key)) {
 		struct {
 			int64_t now, pid;
 		} seed = {clock_now(), getpid()};

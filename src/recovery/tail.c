@@ -73,7 +73,7 @@ static bool is_written_out(int fd, int64_t from, int64_t to)
 	const unsigned int all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
 				 SYNC_FILE_RANGE_WAIT_AFTER;
 
-	return sys.syscall(SYS_sync_file_range, fd, from, to - from, (long)all) == 0;
+	return sys.sync_file_range(fd, from, to - from, all) == 0;
 }
 
 static bool is_clean(int fd, int64_t from, int64_t to)

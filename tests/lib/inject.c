@@ -162,7 +162,8 @@ static bool part_fails(const struct part *parts, long number)
 #define MEMBERS(X)                                                                                 \
 	X(close) X(fcntl) X(ioctl) X(fstat) X(fstatat) X(lseek) X(pread) X(write) X(pwritev)       \
 	X(ftruncate) X(fallocate) X(futimens) X(fchmod) X(openat) X(fsync) X(fdatasync)            \
-	X(getxattr) X(fgetxattr) X(fsetxattr) X(fremovexattr) X(clone) X(sendmsg)
+	X(getxattr) X(fgetxattr) X(fsetxattr) X(fremovexattr) X(clone) X(sendmsg)                  \
+	X(recv) X(poll) X(sync_file_range) X(sigtimedwait) X(clock_nanosleep) X(getrandom)
 
 /* What our table stands before. */
 #define X(name) static __typeof__(name) *next_##name;
@@ -248,6 +249,13 @@ MEMBER(int, fsetxattr, (int fd, const char *name, const void *from, size_t bytes
        (fd, name, from, bytes, flags))
 MEMBER(int, fremovexattr, (int fd, const char *name), (fd, name))
 MEMBER(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+MEMBER(ssize_t, recv, (int fd, void *to, size_t bytes, int flags), (fd, to, bytes, flags))
+MEMBER(int, poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout))
+MEMBER(int, sync_file_range, (int fd, off_t from, off_t bytes, unsigned int flags), (fd, from, bytes, flags))
+MEMBER(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *time), (set, info, time))
+MEMBER(int, clock_nanosleep, (clockid_t clock, int flags, const struct timespec *time, struct timespec *left),
+       (clock, flags, time, left))
+MEMBER(ssize_t, getrandom, (void *to, size_t bytes, unsigned int flags), (to, bytes, flags))
 
 static const struct member {
 	const char *name;
@@ -302,15 +310,7 @@ SYMBOL(ssize_t, readlink, (const char *path, char *to, size_t bytes), (path, to,
 SYMBOL(int, memfd_create, (const char *name, unsigned int flags), (name, flags), -1)
 SYMBOL(int, socketpair, (int domain, int type, int protocol, int pair[2]),
        (domain, type, protocol, pair), -1)
-SYMBOL(ssize_t, recv, (int fd, void *to, size_t bytes, int flags), (fd, to, bytes, flags), -1)
-SYMBOL(int, poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout), -1)
-SYMBOL(int, nanosleep, (const struct timespec *time, struct timespec *left), (time, left), -1)
 SYMBOL(int, sigpending, (sigset_t *set), (set), -1)
-SYMBOL(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *time),
-       (set, info, time), -1)
-SYMBOL(int, sync_file_range, (int fd, off64_t from, off64_t bytes, unsigned int flags),
-       (fd, from, bytes, flags), -1)
-SYMBOL(ssize_t, getrandom, (void *to, size_t bytes, unsigned int flags), (to, bytes, flags), -1)
 SYMBOL(int, shutdown, (int fd, int how), (fd, how), -1)
 SYMBOL(int, munmap, (void *map, size_t bytes), (map, bytes), -1)
 SYMBOL(char *, strdup, (const char *text), (text), NULL)

@@ -75,7 +75,13 @@ static void gates_nest_in_each_other(void **state)
 	assert_ptr_equal(thread_state.in_gate, &first);
 	/* Another one may be closed from inside. */
 	assert_true(gate_close(&second, SHORT_TIME));
+	/* And who has closed it passes. */
+	assert_ptr_equal(thread_state.in_gate, &second);
+	gate_enter(&second, &inner);
+	assert_true(inner.inside_already);
+	gate_leave(&second, &inner);
 	gate_open(&second);
+	assert_ptr_equal(thread_state.in_gate, &first);
 	gate_leave(&first, &outer);
 	assert_null(thread_state.in_gate);
 }

@@ -252,7 +252,7 @@ static int btrfs_ioctl(int fd, unsigned long request, ...)
 	return answer(btrfs.filesystem);
 }
 
-static int btrfs_openat(int dirfd, const char *path, int flags, ...)
+static int btrfs_fstatat(int dirfd, const char *path, struct stat *st, int flags)
 {
 	bool quotas = strcmp(path, SYSFS "/qgroups") == 0;
 
@@ -260,7 +260,7 @@ static int btrfs_openat(int dirfd, const char *path, int flags, ...)
 		assert_string_equal(path, SYSFS);
 	if (answer(quotas ? btrfs.quotas : btrfs.directory) < 0)
 		return -1;
-	return real.openat(dirfd, "/", flags);
+	return real.fstatat(dirfd, "/", st, flags);
 }
 
 static void pass_for_btrfs(struct file *file, int quotas)
@@ -269,7 +269,7 @@ static void pass_for_btrfs(struct file *file, int quotas)
 	memset(&btrfs, 0, sizeof(btrfs));
 	btrfs.quotas = quotas;
 	sys.ioctl = btrfs_ioctl;
-	sys.openat = btrfs_openat;
+	sys.fstatat = btrfs_fstatat;
 }
 
 /* btrfs gives nothing back of what is cut from a preallocated extent. */
