@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The calls that we interpose, as our own code makes them. In the library this table holds the next
- * definition of each symbol, or makes them by number (src/libc/real.c), elsewhere libc's
+ * The calls that we interpose, and libc's cancellation points, as our own code makes them. In the library this
+ * table holds the next definition of each symbol, or makes the call by number (src/libc/real.c), elsewhere libc's
  * (src/base/sys_direct.c). Tests put failing ones here.
  */
 #ifndef BASE_SYS_H

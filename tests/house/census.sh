@@ -108,7 +108,7 @@ is "what the library exports is answered or settled" \
 
 # Of what libc has no other name for: a SIGCANCEL that comes late would end the thread there, with its locks.
 is "the library calls none of libc's cancellation points" "$(nm -D --undefined-only "$LIBRARY" |
-	awk '{ sub(/@.*/, "", $2); print $2 }' | grep -xE '(__)?(accept4?|clock_nanosleep|connect|epoll_p?wait2?|close|(creat|open|openat)(64)?|fcntl(64)?|fdatasync|fsync|fallocate(64)?|lockf(64)?|msgrcv|msgsnd|msync|nanosleep|pause|p?poll|p?select|preadv?2?(64)?|pwritev?2?(64)?|readv?|writev?|recv|recvfrom|recvm?msg|send|sendto|sendm?msg|sigpause|sigsuspend|sigtimedwait|sigwait|sigwaitinfo|sleep|splice|sync_file_range|tcdrain|tee|usleep|vmsplice|wait[34]?|waitid|waitpid)' |
+	awk '{ sub(/@.*/, "", $2); print $2 }' | grep -xE '(__)?(accept4?|clock_nanosleep|connect|epoll_p?wait2?|close|(creat|open|openat)(64)?|fcntl(64)?|fdatasync|fsync|fallocate(64)?|getrandom|lockf(64)?|msgrcv|msgsnd|msync|nanosleep|pause|p?poll|p?select|preadv?2?(64)?|pwritev?2?(64)?|readv?|writev?|recv|recvfrom|recvm?msg|send|sendto|sendm?msg|sigpause|sigsuspend|sigtimedwait|sigwait|sigwaitinfo|sleep|splice|sync_file_range|tcdrain|tee|usleep|vmsplice|wait[34]?|waitid|waitpid)' |
 	tr '\n' ' ')" ""
 
 # Each of these comparisons finds what it is there to find.

@@ -58,6 +58,18 @@ for line in open(sys.argv[1]):
         sys.exit(f"too far ahead: {f}")' "$REPORT"
 }
 
+# Its size says nothing of what is to come.
+reopens() {
+	rm -f "$MNT"/*.data
+	truncate -s 64M "$MNT/a.data"
+	automatic "$PYTHON" -c '
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_APPEND)
+for number in range(20):
+    os.write(fd, b"r" * 4096)
+    os.fdatasync(fd)' "$MNT/a.data"
+}
+
 rotates() {
 	automatic timeout 60 "$PREALLOCATE_BUILDDIR/tests/preload/rotate" "$MNT/rotated.data" 20000
 }
@@ -116,6 +128,8 @@ each_filesystem() {
 	check "$1: a signal handler rotates the log" rotates
 	appends 'some synced blocks' "$large" -n 20 -s 4096 -y
 	check "$1: no more zeroes than they are worth" is_in_proportion
+	check "$1: a large file is opened again" reopens
+	check "$1: nor there" is_in_proportion
 	appends 'large synced appends' "$large" -n 400 -s 8192 -y
 	appends 'large appends to a file that is opened synchronously' "$large" -n 400 -s 8192 -Y dsync
 	appends 'appends too large to be written twice' "$small" -n 60 -s 262144 -y
