@@ -16,7 +16,7 @@
 . "$(dirname "$0")/../lib/recovery.sh"
 
 FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs btrfs overlayfs}
-ROUNDS=${PREALLOCATE_TEST_ROUNDS:-2}
+ROUNDS=${PREALLOCATE_TEST_ROUNDS:-$(rounds 2)}
 ACK=$SCRATCH/acknowledged
 run_options=(--prealloc-size 8M)
 deaths=0

@@ -15,7 +15,7 @@
 . "$(dirname "$0")/../lib/writers.sh"
 
 [ -n "${PREALLOCATE_TEST_NAMESPACE:-}" ] || skip_all "a process namespace needs root"
-ROUNDS=${PREALLOCATE_TEST_ROUNDS:-20}
+ROUNDS=${PREALLOCATE_TEST_ROUNDS:-$(rounds 20)}
 ulimit -c 0
 
 no_guardian() {
@@ -23,7 +23,7 @@ no_guardian() {
 }
 
 check_no_guardian() {
-	check "$1" wait_until 1 no_guardian
+	check "$1" wait_until 3 no_guardian
 }
 
 # A file that is never extended proves nothing: most deaths must find it longer than its data.
@@ -52,7 +52,7 @@ death_by() { # TYPE NAME SIGNAL ENDED-AS appender-options...
 	check "$type: $name, $ROUNDS times" killer "$@"
 	never_provable "$type" "$*" || library_left_out || check "$type: extended when $name came" mostly_extended ||
 		diag "$(cat "$SCRATCH/killer.out")"
-	check_no_guardian "$type: nothing left a second after $name"
+	check_no_guardian "$type: nothing left after $name"
 	rm -f "$file"
 }
 
@@ -75,7 +75,7 @@ survivor() { # RUN WHAT FILE [STDIN]
 
 	rm -f "$ACK" "$file"
 	[ "$run" = plain ] || set_prefix zero '*.data'
-	timeout 20 "${prefix[@]}" "$HELPERS/survivor" "$what" "$ACK" "$file" \
+	timeout "$(patience 20)" "${prefix[@]}" "$HELPERS/survivor" "$what" "$ACK" "$file" \
 		>"$SCRATCH/$what.$run" 2>&1 </dev/null
 	echo "exit status $?" >>"$SCRATCH/$what.$run"
 }
@@ -99,6 +99,12 @@ milliseconds() { # of a command
 	echo $(((${EPOCHREALTIME/[.,]/} - began) / 1000))
 }
 
+# TOOK ORDINARY: a reader who waits for a guardian that doesn't answer waits for lease-break-time; what an
+# ordinary file takes tells how slow the machine is.
+is_no_wait() {
+	[ "$1" -lt $((500 + 100 * $2)) ]
+}
+
 # It goes on living; a neighbour reads meanwhile.
 holds_on() { # TYPE WHAT
 	local file=$MNT/survivor.data pid took
@@ -111,7 +117,8 @@ holds_on() { # TYPE WHAT
 	exec 9>"$SCRATCH/stdin"
 	check "$1: $2: it lives" wait_until 5 grep -q holding "$SCRATCH/holding"
 	took=$(milliseconds "$HELPERS/record-check" "$ACK" "$file")
-	check "$1: $2: a neighbour waits ${took} ms" test "$took" -lt 500
+	check "$1: $2: a neighbour waits ${took} ms" is_no_wait "$took" \
+		"$(milliseconds "$HELPERS/record-check" "$ACK" "$file")"
 	check "$1: $2: a neighbour sees every byte" "$HELPERS/record-check" "$ACK" "$file"
 	exec 9>&-
 	check "$1: $2: ends well" wait $pid
@@ -125,7 +132,7 @@ holds_on() { # TYPE WHAT
 }
 
 stopped() { # TYPE METHOD [-o]
-	local file=$MNT/stopped.data i slowest=0 took wrong=0 extended=0 type=$1 name="$1: $2${3:+ $3}"
+	local file=$MNT/stopped.data i slowest=0 took ordinary=0 again wrong=0 extended=0 type=$1 name="$1: $2${3:+ $3}"
 	shift
 
 	for i in $(seq "$ROUNDS"); do
@@ -133,10 +140,11 @@ stopped() { # TYPE METHOD [-o]
 		sleep "0.0$((RANDOM % 40 + 10))"
 		kill -STOP "$writer"
 		! is_held_extended "$file" || extended=$((extended + 1))
-		took=$(milliseconds timeout 5 "$HELPERS/record-check" -i "$ACK" "$file")
+		took=$(milliseconds "$HELPERS/record-check" -i "$ACK" "$file")
 		[ "$took" -le "$slowest" ] || slowest=$took
-		timeout 5 "$HELPERS/record-check" -i "$ACK" "$file" >"$SCRATCH/stopped" 2>&1 ||
-			wrong=$i
+		again=$(milliseconds "$HELPERS/record-check" -i "$ACK" "$file")
+		[ "$again" -le "$ordinary" ] || ordinary=$again
+		"$HELPERS/record-check" -i "$ACK" "$file" >"$SCRATCH/stopped" 2>&1 || wrong=$i
 		kill -CONT "$writer"
 		# A file of some hundred megabytes would make reading it the measurement.
 		end_writer TERM
@@ -144,8 +152,8 @@ stopped() { # TYPE METHOD [-o]
 	done
 	is "$name: stopped $ROUNDS times, readers see every byte" "$wrong" 0 ||
 		diag "$(head -n 10 "$SCRATCH/stopped")"
-	check "$name: no reader waited for a stopped writer (slowest $slowest ms)" \
-		test "$slowest" -lt 500
+	check "$name: no reader waited for a stopped writer (slowest $slowest ms, then $ordinary ms)" \
+		is_no_wait "$slowest" "$ordinary"
 	never_provable "$type" "$*" || library_left_out ||
 		check "$name: extended $extended of $ROUNDS times" test $((extended * 2)) -ge "$ROUNDS"
 	check_no_guardian "$name: nothing left after SIGSTOP"

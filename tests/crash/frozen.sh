@@ -17,7 +17,7 @@
 . "$(dirname "$0")/../lib/recovery.sh"
 
 FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 tmpfs}
-ROUNDS=${PREALLOCATE_TEST_ROUNDS:-1}
+ROUNDS=${PREALLOCATE_TEST_ROUNDS:-$(rounds 1)}
 SETTING=/proc/sys/fs/lease-break-time
 run_options=(--prealloc-size 1M --idle 60s)
 
@@ -76,7 +76,7 @@ thaw() { # HOW
 
 frozen_once() { # HOW METHOD NEIGHBOUR
 	local how=$1 method=$2 neighbour=$3 file=$MNT/frozen.data visitor status=0
-	local prefix began
+	local prefix
 
 	neighbours=0
 	rm -f "$file" "$ACK"
@@ -87,7 +87,6 @@ frozen_once() { # HOW METHOD NEIGHBOUR
 	wait_until 10 has_written || return
 	wait_until 5 is_extended "$file" $(($(acknowledged) + 65536)) || { echo 'not extended'; return 1; }
 	freeze "$how" || return
-	began=${EPOCHREALTIME/[.,]/}
 	"neighbour_$neighbour" "$file" &
 	visitor=$!
 	sleep 2.5

@@ -23,7 +23,7 @@ FULL=${PREALLOCATE_TEST_FULL:-}
 LIBRARY=$PREALLOCATE_BUILDDIR/.libs/libpreallocate.so
 GUARDIAN=$PREALLOCATE_BUILDDIR/preallocate-guardian
 RULES='*.dat mode=zero prealloc-size=64k prealloc-align=4k idle=10s'
-LIMIT=60
+LIMIT=$(patience 60)
 
 # Elsewhere than below /tmp, which may be a tmpfs: there a file that is only written to isn't extended.
 MNT=$(mktemp -d "${PREALLOCATE_TEST_DIRECTORY:-/var/tmp}/preallocate-hostile.XXXXXX") || exit 99

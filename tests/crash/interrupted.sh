@@ -74,7 +74,7 @@ interrupted() { # SIDE METHOD APPENDED [COMMAND...]
 	shift 3
 
 	rm -f "$file"
-	timeout 60 "$HELPERS/interrupted" "$side" "$method" "$bytes" "$file" "$@" 2>&1 |
+	timeout "$(patience 60)" "$HELPERS/interrupted" "$side" "$method" "$bytes" "$file" "$@" 2>&1 |
 		sed 's/^seen //;s/^final //' | paste -sd ' '
 }
 

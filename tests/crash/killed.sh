@@ -11,7 +11,7 @@
 . "$(dirname "$0")/../lib/run.sh"
 
 FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs btrfs tmpfs}
-ROUNDS=${PREALLOCATE_TEST_ROUNDS:-5}
+ROUNDS=${PREALLOCATE_TEST_ROUNDS:-$(rounds 5)}
 ACK=$SCRATCH/acknowledged
 total=0
 total_extended=0

@@ -17,7 +17,7 @@
 . "$(dirname "$0")/../lib/recovery.sh"
 . "$(dirname "$0")/../lib/power.sh"
 
-ROUNDS=${PREALLOCATE_TEST_ROUNDS:-4}
+ROUNDS=${PREALLOCATE_TEST_ROUNDS:-$(rounds 4)}
 AT_ONCE=5
 SIZES=(600M 400M 600M)
 cut_by_recovery=0

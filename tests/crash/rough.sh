@@ -12,7 +12,7 @@
 . "$(dirname "$0")/../lib/run.sh"
 
 [ -n "${PREALLOCATE_TEST_NAMESPACE:-}" ] || skip_all "a process namespace needs root"
-ROUNDS=${PREALLOCATE_TEST_ROUNDS:-3}
+ROUNDS=${PREALLOCATE_TEST_ROUNDS:-$(rounds 3)}
 # shellcheck disable=SC2034 # run.sh's
 run_options=(--prealloc-size 4M)
 
@@ -21,7 +21,7 @@ survive() { # HOW
 
 	set_prefix zero '*.data'
 	for ((round = 0; round < ROUNDS; round++)); do
-		timeout -s KILL 60 "${prefix[@]}" "$HELPERS/rough" "$1" "$MNT/rough.data" || return
+		timeout -s KILL "$(patience 60)" "${prefix[@]}" "$HELPERS/rough" "$1" "$MNT/rough.data" || return
 	done
 }
 

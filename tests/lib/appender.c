@@ -23,6 +23,7 @@
  *	-k USEC		end so long after the first record, from another thread
  *	-x PROGRAM	record-check, for -e exec: sees the file with nothing preloaded
  */
+#include "paced.h"
 #include "records.h"
 
 #include <err.h>
@@ -331,7 +332,7 @@ int main(int argc, char **argv)
 	pthread_t threads[WRITERS], killer;
 
 	/* Nothing here may run for ever, whatever the test that started it forgets. */
-	alarm(120);
+	alarm(patience(120));
 	parse_options(argc, argv);
 	open_files();
 	if (the.end_after)

@@ -64,7 +64,7 @@ day() {
 	(
 		cd "$where" || exit
 		crash "${crashed[@]}"
-		timeout -k 5 60 env "$@" "$JOB"
+		timeout -k 5 "$(patience 60)" env "$@" "$JOB"
 		echo "exit status $?"
 	) </dev/null 9<&- >"$where.out" 2>"$where.err"
 	# What the library, its guardian and that one's dynamic linker have to say about it, they may.

@@ -36,6 +36,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "paced.h"
+
 #define RECORD 64
 #define RECORDS 10
 
@@ -280,7 +282,7 @@ int main(int argc, char **argv)
 	point = point_of(argv[1]);
 	bytes = strtoul(argv[3], NULL, 10);
 	path = argv[4];
-	alarm(30);
+	alarm(patience(30));
 	pid = fork();
 	if (pid == 0) {
 		char **command = calloc((size_t)argc, sizeof(char *));

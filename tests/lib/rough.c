@@ -11,7 +11,7 @@
  *	seccomp		forbids itself lseek
  *	seccomp-first	forbids itself mmap, and opens its first file then
  *	jump		longjmps out of a signal handler that interrupts an append
- *	handler-fork	forks in such a handler, while another thread appends
+ *	handler-fork	forks in such a handler, 200 times, while another thread appends
  *	stop-world	stops the other thread by a signal, and appends
  */
 #include <dirent.h>
@@ -35,6 +35,8 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "paced.h"
 
 #define RECORD 64
 
@@ -270,18 +272,24 @@ static void jump(void)
 	appended = st.st_size / RECORD;
 }
 
+static volatile sig_atomic_t forks;
+
 static void fork_here(int number)
 {
 	int saved_errno = errno;
 	pid_t pid = fork();
 
 	(void)number;
+	if (pid < 0)
+		err(98, "fork");
 	if (pid == 0) {
 		append();
 		_exit(0);
 	}
 	waitpid(pid, NULL, 0);
 	appended++;
+	forks++;
+	paced_handled();
 	errno = saved_errno;
 }
 
@@ -292,9 +300,11 @@ static void handler_fork(void)
 	append_many(10);
 	handle(SIGALRM, fork_here);
 	pthread_create(&thread, NULL, appender, NULL);
-	every(300);
-	append_many(100000);
-	every(0);
+	while (forks < 200) {
+		paced_set(600);
+		append();
+	}
+	paced_end();
 	stop = true;
 	pthread_join(thread, NULL);
 	check_size(0);

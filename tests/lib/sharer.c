@@ -7,6 +7,7 @@
  * Prints whether the file was extended before, and again when the other was gone.
  */
 #include "observer.h"
+#include "paced.h"
 #include "records.h"
 
 #include <err.h>
@@ -124,6 +125,7 @@ static void append_from_handler(int signal_number)
 	size_t length;
 
 	(void)signal_number;
+	paced_handled();
 	if (writer->records >= TOGETHER)
 		return;
 	length = record_length(ack, 1, writer->records);
@@ -135,16 +137,16 @@ static void append_from_handler(int signal_number)
 
 static void share_with_handler(void)
 {
-	struct itimerval every = { { 0, 700 }, { 0, 700 } }, never = { 0 };
 	struct sigaction action = { .sa_handler = append_from_handler, .sa_flags = SA_RESTART };
 
 	for (unsigned i = 0; i < TOGETHER; i++)
 		record_make(prepared[i], record_length(ack, 1, i), 1, i);
 	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &every, NULL);
-	while (ack->writers[1].records < TOGETHER)
+	while (ack->writers[1].records < TOGETHER) {
+		paced_set(1400);
 		append(0, 1, 0);
-	setitimer(ITIMER_REAL, &never, NULL);
+	}
+	paced_end();
 }
 
 static const struct {

@@ -13,6 +13,7 @@
  *	eat-memory	appends, then uses memory until it is killed
  *	server PORT	needs the port, a flock on FILE.lock and one on FILE; appends until killed
  */
+#include "paced.h"
 #include "records.h"
 
 #include <arpa/inet.h>
@@ -222,7 +223,7 @@ int main(int argc, char **argv)
 {
 	if (argc < 4)
 		errx(99, "usage: survivor WHAT ACKNOWLEDGED FILE");
-	alarm(60);
+	alarm(patience(60));
 	ack = acknowledged_map(argv[2]);
 	ack->shortest = 50;
 	ack->longest = 400;

@@ -11,16 +11,25 @@
 #	skip "a description" "the reason"	a check that can't run here
 #	skip_all "the reason"			nothing can run here: ends the script
 #	diag "a remark"
+#	wait_until SECONDS command args...	until it succeeds; fails after PATIENCE times as long
+#	$(patience SECONDS)			the same limit for timeout(1)
+#	$(rounds COUNT)				so many repetitions, fewer on a slow machine, at least 1
 #	at_exit command args...			run when the script ends, last registered first
 #	done_testing				prints the plan and exits
 #
 # $SCRATCH is a directory of this script alone, removed at the end.
+#
+# Limits that only end what hangs are given in seconds of a quiet machine. PREALLOCATE_TEST_PATIENCE (10)
+# is how much slower one may be. How slow it is shows in the time that small programs take at the start.
 
 set -u
+
+export PREALLOCATE_TEST_PATIENCE=${PREALLOCATE_TEST_PATIENCE:-10}
 
 tap_checks=0
 tap_failures=0
 tap_done=
+tap_signal=
 tap_exit_commands=()
 
 SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/preallocate-test.XXXXXX") || exit 99
@@ -31,7 +40,7 @@ at_exit() {
 }
 
 tap_at_exit() {
-	local status=$? i
+	local status=$? i command=$BASH_COMMAND in=${FUNCNAME[*]:1}
 
 	trap - EXIT INT TERM HUP
 	for ((i = ${#tap_exit_commands[@]} - 1; i >= 0; i--)); do
@@ -40,16 +49,18 @@ tap_at_exit() {
 	# --one-file-system: should a mount have outlived us, its files aren't ours to remove.
 	rm -rf --one-file-system "$SCRATCH"
 	if [ -z "$tap_done" ]; then
-		printf 'Bail out! %s ended before its last check\n' "${0##*/}"
+		printf 'Bail out! %s ended before its last check, after %s\n' "${0##*/}" \
+			"${tap_signal:-status $status of: $command} in ${in:-main}, $tap_checks checks"
 		[ "$status" -ne 0 ] || status=99
 	fi
 	exit "$status"
 }
 
 trap tap_at_exit EXIT
-trap 'exit 129' HUP
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'tap_signal=SIGHUP; exit 129' HUP
+trap 'tap_signal=SIGINT; exit 130' INT
+# timeout(1) sends it at the harness's limit (TEST_TIMEOUT).
+trap 'tap_signal="SIGTERM (the time limit?)"; exit 143' TERM
 
 diag() {
 	printf '%s\n' "$*" | sed 's/^/# /'
@@ -131,12 +142,38 @@ need() {
 	done
 }
 
-# Waits until a command succeeds: wait_until SECONDS command args...
+patience() {
+	echo $(($1 * PREALLOCATE_TEST_PATIENCE))
+}
+
+microseconds() {
+	echo "${EPOCHREALTIME/[.,]/}"
+}
+
+# 30 processes take some 75 ms on a quiet machine.
+tap_slowness() {
+	local began i
+
+	began=$(microseconds)
+	for ((i = 0; i < 30; i++)); do
+		env true
+	done
+	echo $((($(microseconds) - began) / 150000))
+}
+
+rounds() {
+	local slowness
+
+	slowness=${PREALLOCATE_TEST_SLOWNESS:-$(tap_slowness)}
+	[ "$slowness" -gt 1 ] || slowness=1
+	echo $((($1 + slowness - 1) / slowness))
+}
+
 wait_until() {
-	local deadline=$((${EPOCHREALTIME/[.,]/} + ${1}000000))
+	local deadline=$(($(microseconds) + $(patience "$1") * 1000000))
 	shift
 	until "$@"; do
-		[ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ] || return 1
+		[ "$(microseconds)" -lt "$deadline" ] || return 1
 		sleep 0.02
 	done
 }

@@ -11,6 +11,7 @@
  *					is behind the last of them: "exact" or the number of bytes
  */
 #include "../preload/bare.h"
+#include "paced.h"
 #include "records.h"
 
 #include <err.h>
@@ -154,7 +155,7 @@ static int check(const char *where, const char *path)
 int main(int argc, char **argv)
 {
 	fill();
-	alarm(120);
+	alarm(patience(120));
 	if (argc == 4 && !strcmp(argv[1], "neighbour"))
 		return be_neighbour(argv[2], argv[3]);
 	if (argc == 4 && !strcmp(argv[1], "check"))

@@ -71,7 +71,7 @@ for number in range(20):
 }
 
 rotates() {
-	automatic timeout 60 "$PREALLOCATE_BUILDDIR/tests/preload/rotate" "$MNT/rotated.data" 20000
+	automatic timeout "$(patience 60)" "$PREALLOCATE_BUILDDIR/tests/preload/rotate" "$MNT/rotated.data" 20000
 }
 
 transactions() { # JOURNAL-MODE

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib/run.sh"
 
 control() { # TEST
-	(cd "$SCRATCH" && managed zero '*.dat' timeout 60 \
+	(cd "$SCRATCH" && managed zero '*.dat' timeout "$(patience 60)" \
 		"$PREALLOCATE_BUILDDIR/tests/preload/$1" "$2")
 }
 

@@ -3,6 +3,7 @@
  * A timer goes off every tenth of a millisecond; its handler appends to the file, reads and asks
  * for its size, whatever call on that file it has interrupted.
  */
+#include "../lib/paced.h"
 #include "transcript.h"
 
 #include <signal.h>
@@ -62,6 +63,7 @@ static void on_alarm(int number)
 		complain("a handler read", got);
 	if (pread(fd, record, sizeof(record), st.st_size + 100 * RECORD) != 0)
 		complain("a handler read past the end", 0);
+	paced_handled();
 	errno = saved_errno;
 }
 
@@ -213,19 +215,9 @@ static void truncations(void)
 	GOOD(close(other));
 }
 
-static bool is_in_time(time_t until)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec < until;
-}
-
 static void storm(const char *name, void (*const calls[])(void), int flags)
 {
 	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = flags};
-	struct itimerval often = {{0, 100}, {0, 100}}, never = {{0, 0}, {0, 0}};
-	struct timespec now;
 	struct stat st;
 
 	section(name);
@@ -236,14 +228,14 @@ static void storm(const char *name, void (*const calls[])(void), int flags)
 	append_record('-');
 	append_record('-');
 	EXTENDED(fd);
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
-	for (int i = 0; i < 300 || (alarms < 500 && is_in_time(now.tv_sec + 20)); i++)
-		for (int k = 0; calls[k]; k++)
+	for (int i = 0; i < 300 || alarms < 500; i++) {
+		for (int k = 0; calls[k]; k++) {
+			paced_set(200);
 			calls[k]();
-	setitimer(ITIMER_REAL, &never, NULL);
-	CALL(alarms >= 500);
+		}
+	}
+	paced_end();
 	append_record('e');
 	append_record('e');
 	/* A handler inside a call puts the extension off by moments. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Threads, cancellation and signal handlers on one extended file: what their sum must be. */
+#include "../lib/paced.h"
 #include "transcript.h"
 
 #include <pthread.h>
@@ -159,6 +160,7 @@ static void on_alarm(int signal)
 	(void)signal;
 	alarms++;
 	append_record('s');
+	paced_handled();
 	errno = saved_errno;
 }
 
@@ -166,15 +168,15 @@ static void on_alarm(int signal)
 static void handlers(int flags, int restart)
 {
 	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = restart};
-	struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
 	int fd = open_records("handler", flags);
 
 	alarms = 0;
 	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
-	for (int i = 0; i < 20000 || (alarms < 200 && i < 2000000); i++)
+	for (int i = 0; i < 20000 || (alarms < 200 && i < 2000000); i++) {
+		paced_set(400);
 		append_record('m');
-	setitimer(ITIMER_REAL, &never, NULL);
+	}
+	paced_end();
 	CALL(alarms >= 200);
 	EXTENDED(fd);
 	CALL(close(fd));
@@ -188,6 +190,7 @@ static void read_in_handler(int signal)
 
 	(void)signal;
 	alarms++;
+	paced_handled();
 	/* Whatever it is in the middle of: no offset moves, no byte is more than there is. */
 	fstat(shared_fd, &st);
 	if (st.st_size % RECORD != 0 || pread(shared_fd, &byte, 1, st.st_size + 100 * RECORD) != 0)
@@ -197,15 +200,15 @@ static void read_in_handler(int signal)
 static void asking_handlers(void)
 {
 	struct sigaction action = {.sa_handler = read_in_handler, .sa_flags = SA_RESTART};
-	struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
 	int fd = open_records("asking", O_APPEND);
 
 	alarms = 0;
 	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &often, NULL);
-	for (int i = 0; i < 20000 || (alarms < 200 && i < 2000000); i++)
+	for (int i = 0; i < 20000 || (alarms < 200 && i < 2000000); i++) {
+		paced_set(400);
 		append_record('m');
-	setitimer(ITIMER_REAL, &never, NULL);
+	}
+	paced_end();
 	CALL(close(fd));
 	tell_records(file);
 }

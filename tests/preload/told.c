@@ -3,6 +3,7 @@
  * told WHAT: what a program can tell of the library after all; told.sh compares it with the answer
  * on a plain file. Each prints one line about told.dat, which it has appended to.
  */
+#include "../lib/paced.h"
 #include "bare.h"
 
 #include <err.h>
@@ -57,7 +58,8 @@ static void tell_ctime(void)
 	struct stat before, after;
 
 	fstat(fd, &before);
-	usleep(1500000);
+	for (unsigned int ms = 0; ms < patience(4000) && real_size() != before.st_size; ms += 10)
+		usleep(10000);
 	fstat(fd, &after);
 	printf("mtime %s, ctime %s\n",
 	       memcmp(&before.st_mtim, &after.st_mtim, sizeof(before.st_mtim)) ? "moves" : "stays",

@@ -49,7 +49,7 @@ all=all
 [ $# -eq 0 ] || { programs=("$@"); all=; }
 
 # A run takes a second; one that hangs is a finding, not a reason to wait for hours.
-LIMIT=60
+LIMIT=$(patience 60)
 
 # run VARIANT PROGRAM arguments...: in $MNT/VARIANT, its transcript in $SCRATCH/VARIANT.out
 run() {

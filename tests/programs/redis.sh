@@ -26,7 +26,7 @@ end_server() {
 at_exit end_server KILL
 
 answers() {
-	[ "$(timeout 2 redis-cli -s "$socket" ping 2>/dev/null)" = PONG ]
+	[ "$(timeout "$(patience 2)" redis-cli -s "$socket" ping 2>/dev/null)" = PONG ]
 }
 
 start_server() { # MODE, or "plain"

@@ -287,7 +287,8 @@ static void time_stays_bounded(void **state)
 		assert_false(glob_matches(patterns[i], deep));
 	}
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
-	assert_in_range(end.tv_sec - start.tv_sec, 0, 2);
+	/* Milliseconds; without a bound, years. */
+	assert_in_range(end.tv_sec - start.tv_sec, 0, 60);
 }
 
 int main(void)
