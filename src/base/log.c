@@ -2,20 +2,17 @@
 #include "base/log.h"
 
 #include "base/layout.h"
-#include "base/sys.h"
+#include "base/output.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum log_level log_threshold = LOG_LEVEL_WARN;
 
 static const char *const names[] = {"", "error", "warn", "info", "debug"};
 FAR static char file_path[4096];
-static struct stat stderr_at_start; /* st_ino 0: there was none */
 
 AT_START int log_init(const char *level, const char *file)
 {
@@ -29,27 +26,8 @@ AT_START int log_init(const char *level, const char *file)
 	}
 	if (file && strlen(file) < sizeof(file_path))
 		strcpy(file_path, file);
-	/* fstat(3) may hand the kernel an empty name of libc's, on a page that nothing else touches. */
-	if (sys.fstatat(STDERR_FILENO, START_STRING(""), &stderr_at_start, AT_EMPTY_PATH) < 0)
-		stderr_at_start.st_ino = 0;
+	output_start();
 	return ret;
-}
-
-/* By the bare system call: opening the log file must not look like an open of the program's. */
-static int open_log_file(void)
-{
-	return (int)syscall(SYS_openat, AT_FDCWD, file_path,
-			    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
-}
-
-static bool stderr_is_writable(void)
-{
-	struct stat now;
-	struct pollfd poll_fd = {.fd = STDERR_FILENO, .events = POLLOUT};
-
-	return stderr_at_start.st_ino != 0 && sys.fstat(STDERR_FILENO, &now) == 0 &&
-	       now.st_ino == stderr_at_start.st_ino && now.st_dev == stderr_at_start.st_dev &&
-	       sys.poll(&poll_fd, 1, 0) == 1;
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -58,7 +36,6 @@ void log_line(enum log_level level, const char *format, ...)
 	int saved_errno = errno;
 	size_t length = (size_t)snprintf(line, sizeof(line), "preallocate: %s: ", names[level]);
 	va_list arguments;
-	int fd;
 
 	va_start(arguments, format);
 	length += (size_t)vsnprintf(line + length, sizeof(line) - length - 1, format, arguments);
@@ -71,14 +48,6 @@ void log_line(enum log_level level, const char *format, ...)
 			line[i] = '?';
 	line[length++] = '\n';
 
-	if (file_path[0]) {
-		fd = open_log_file();
-		if (fd >= 0) {
-			syscall(SYS_write, fd, line, length);
-			sys.close(fd);
-		}
-	} else if (stderr_is_writable()) {
-		syscall(SYS_write, STDERR_FILENO, line, length);
-	}
+	output_line(file_path[0] ? file_path : NULL, line, length);
 	errno = saved_errno;
 }

@@ -37,6 +37,7 @@ struct sys {
 	ssize_t (*fgetxattr)(int fd, const char *name, void *value, size_t size);
 	int (*fsetxattr)(int fd, const char *name, const void *value, size_t size, int flags);
 	int (*fremovexattr)(int fd, const char *name);
+	void *(*mmap)(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
 	int (*clone)(int (*run)(void *), void *stack, int flags, void *argument, ...);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	ssize_t (*recv)(int fd, void *buffer, size_t bytes, int flags);

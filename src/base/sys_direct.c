@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ struct sys sys = {
 	.fgetxattr = fgetxattr,
 	.fsetxattr = fsetxattr,
 	.fremovexattr = fremovexattr,
+	.mmap = mmap,
 	.clone = clone,
 	.sendmsg = sendmsg,
 	.recv = recv,

@@ -2,7 +2,8 @@
 #include "files/report.h"
 
 #include "base/layout.h"
-#include "base/sys.h"
+#include "base/log.h"
+#include "base/output.h"
 #include "base/utf8.h"
 #include "files/auto.h"
 
@@ -10,10 +11,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 FAR static char destination[4096];
+static _Atomic bool told; /* that it can't be written */
 
 static const struct {
 	enum keep_reason reason;
@@ -116,17 +117,16 @@ void report_closed(struct description *description)
 	size_t suffix = strlen(destination);
 	bool json = suffix > 5 && strcmp(destination + suffix - 5, ".json") == 0;
 	int saved_errno = errno;
-	int length, fd = STDERR_FILENO;
+	int length, ret;
 
 	if (!destination[0] || atomic_exchange(&description->reported, true))
 		return;
 	length = format_line(line, sizeof(line), description, json);
-	if (strcmp(destination, "stderr") != 0)
-		fd = (int)sys.syscall(SYS_openat, AT_FDCWD, destination,
-				  O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
-	if (fd >= 0 && length > 0)
-		sys.syscall(SYS_write, fd, line, (size_t)length);
-	if (fd >= 0 && fd != STDERR_FILENO)
-		sys.close(fd);
+	if (length <= 0)
+		return;
+	ret = output_line(strcmp(destination, "stderr") == 0 ? NULL : destination, line, (size_t)length);
+	if (ret < 0 && !atomic_exchange(&told, true))
+		log_warn("report: %s can't be written: %s; the rest of it is lost", destination,
+			 strerrordesc_np(-ret));
 	errno = saved_errno;
 }

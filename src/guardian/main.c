@@ -42,7 +42,7 @@ static int register_life(void)
 	robust.next = (struct robust *)&robust.entry;
 	robust.futex_offset = (long)((char *)&guardian.shared->guardian - (char *)&robust.entry);
 	atomic_store(&guardian.shared->guardian, thread_id());
-	return syscall(SYS_set_robust_list, &robust, offsetof(struct robust, entry)) < 0 ? -errno : 0;
+	return sys.syscall(SYS_set_robust_list, &robust, offsetof(struct robust, entry)) < 0 ? -errno : 0;
 }
 
 static int map_shared(int memfd)
@@ -63,7 +63,7 @@ static int map_shared(int memfd)
  */
 static int begin(int memfd)
 {
-	pidfd = (int)syscall(SYS_pidfd_open, guardian.program.pid, 0);
+	pidfd = (int)sys.syscall(SYS_pidfd_open, guardian.program.pid, 0);
 	if (pidfd < 0) {
 		int error = errno;
 
@@ -229,7 +229,7 @@ static void close_others(void)
 	int end = MOST_DESCRIPTORS;
 
 	/* Linux 5.9, and not behind every seccomp filter. */
-	if (syscall(SYS_close_range, GUARDIAN_SOCKET + 1, ~0U, 0) == 0)
+	if (sys.syscall(SYS_close_range, GUARDIAN_SOCKET + 1, ~0U, 0) == 0)
 		return;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < MOST_DESCRIPTORS)
 		end = (int)limit.rlim_cur;

@@ -2,6 +2,7 @@
 #include "guardian/owner.h"
 
 #include "base/clock.h"
+#include "base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +64,7 @@ static void announce(struct claim_slot *slot, uint32_t wanted)
 {
 	atomic_store(&slot->wanted, wanted);
 	if (!wanted)
-		syscall(SYS_futex, &slot->wanted, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+		sys.syscall(SYS_futex, &slot->wanted, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 void owner_lock_slot(struct claimed *claimed, const struct program *program)

@@ -46,6 +46,8 @@ CALL(ssize_t, getxattr, (const char *path, const char *name, void *value, size_t
 CALL(ssize_t, fgetxattr, (int fd, const char *name, void *value, size_t size), fd, name, value, size)
 CALL(int, fsetxattr, (int fd, const char *name, const void *value, size_t size, int flags), fd, name,
      value, size, flags)
+CALL(void *, mmap, (void *address, size_t bytes, int protection, int flags, int fd, off_t offset), address,
+     bytes, protection, flags, fd, offset)
 CALL(int, fremovexattr, (int fd, const char *name), fd, name)
 
 /*
@@ -171,6 +173,7 @@ struct sys sys = {
 	.fgetxattr = call_fgetxattr,
 	.fsetxattr = call_fsetxattr,
 	.fremovexattr = call_fremovexattr,
+	.mmap = call_mmap,
 	.clone = call_clone,
 	.sendmsg = by_number_sendmsg,
 	.recv = by_number_recv,

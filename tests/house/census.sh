@@ -106,6 +106,20 @@ is "what is answered or settled is exported by the library" \
 is "what the library exports is answered or settled" \
 	"$(unlisted "$CENSUS" "$SCRATCH/ours" | tr '\n' ' ')" ""
 
+# past_door LIBRARY...: what our own code below src/libc calls by a name that we interpose: it would end up in
+# our own wrapper, which takes it for a call of the program's. The table sys is the door (src/base/sys.h).
+past_door() {
+	nm -u "$@" | awk 'NF == 2 { sub(/@.*/, "", $2); print $2 }' | LC_ALL=C sort -u |
+		LC_ALL=C comm -12 - "$SCRATCH/ours"
+}
+below=()
+for folder in base filter rules recovery claim files; do
+	below+=("$PREALLOCATE_BUILDDIR/.libs/lib$folder.a")
+done
+is "below src/libc nothing is called by a name that we interpose" \
+	"$(past_door "${below[@]}" 2>&1 | tr '\n' ' ')" ""
+is "such a call is found" "$(past_door "$PREALLOCATE_BUILDDIR/.libs/libsysdirect.a" | grep -x syscall)" syscall
+
 # Of what libc has no other name for: a SIGCANCEL that comes late would end the thread there, with its locks.
 is "the library calls none of libc's cancellation points" "$(nm -D --undefined-only "$LIBRARY" |
 	awk '{ sub(/@.*/, "", $2); print $2 }' | grep -xE '(__)?(accept4?|clock_nanosleep|connect|epoll_p?wait2?|close|(creat|open|openat)(64)?|fcntl(64)?|fdatasync|fsync|fallocate(64)?|getrandom|lockf(64)?|msgrcv|msgsnd|msync|nanosleep|pause|p?poll|p?select|preadv?2?(64)?|pwritev?2?(64)?|readv?|writev?|recv|recvfrom|recvm?msg|send|sendto|sendm?msg|sigpause|sigsuspend|sigtimedwait|sigwait|sigwaitinfo|sleep|splice|sync_file_range|tcdrain|tee|usleep|vmsplice|wait[34]?|waitid|waitpid)' |
