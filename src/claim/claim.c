@@ -4,6 +4,7 @@
 #include "base/layout.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "claim/helper.h"
 #include "claim/session.h"
 
 #include <errno.h>
@@ -15,8 +16,9 @@ struct claim_slot slot_none = {
 	.positions = {.data_end = FILTER_UNKNOWN, .file_end = FILTER_UNKNOWN},
 };
 
-AT_START void claim_init(void (*find)(char *path, size_t size))
+AT_START void claim_init(const char *(*find)(char *path, size_t size))
 {
+	helper_start();
 	session_find_guardian = find;
 }
 
@@ -221,6 +223,9 @@ void claim_leave(void)
 {
 	struct question question;
 
+	/* Nobody starts one now: who leaves has seen to that, or is alone. */
+	if (!atomic_load(&session.shared))
+		return;
 	question_begin(&question);
 	if (session.shared) {
 		ask_all(CLAIM_LEAVE, 0);
@@ -257,19 +262,20 @@ void claim_forget(void)
 	}
 	session.shared = NULL;
 	session.barred = 0;
-	session.lost = false;
+	session.lost = session.stuck = false;
 	session.failures = 0;
 	memset(session.used, 0, sizeof(session.used));
 }
 
-bool claim_guardian_was_lost(void)
+bool claim_guardian_was_lost(bool *stuck)
 {
 	struct question question;
 	bool lost;
 
 	question_begin(&question);
 	lost = session.lost;
-	session.lost = false;
+	*stuck = session.stuck;
+	session.lost = session.stuck = false;
 	question_end(&question);
 	return lost;
 }

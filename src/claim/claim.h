@@ -12,8 +12,11 @@
 
 #include <stdbool.h>
 
-/* To be called at the start. find writes the path of the guardian's program, when one is started. */
-void claim_init(void (*find)(char *path, size_t size));
+/*
+ * To be called at the start. find writes the path of the guardian's program, when one is started, and returns
+ * that of the library (NULL: unknown).
+ */
+void claim_init(const char *(*find)(char *path, size_t size));
 
 /*
  * Takes the claim on the description behind fd and extends the file for a write of [offset, end).
@@ -61,9 +64,10 @@ void claim_forget(void);
 
 /*
  * The guardian has ended without being asked to: what was extended is still so, under a lease that
- * nobody answers. True once for each guardian that was lost; the caller settles all its files.
+ * nobody answers. True once for each guardian that was lost; the caller settles all its files. *stuck: it
+ * couldn't be ended (stopped, and not ours to end): it may still cut what it holds, so that nobody else must.
  */
-bool claim_guardian_was_lost(void);
+bool claim_guardian_was_lost(bool *stuck);
 bool claim_is_lost(void);
 
 /*

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the library asks of its guardian: one SOCK_SEQPACKET message each, one answer each. */
+/*
+ * What the library asks of its guardian: one SOCK_SEQPACKET message each, one answer each. First comes the
+ * hello, whose layout stays the same for ever: the two files may come from different versions, where one is
+ * replaced while programs run. Who finds another version ends the session.
+ */
 #ifndef CLAIM_PROTOCOL_H
 #define CLAIM_PROTOCOL_H
 
@@ -9,9 +13,24 @@
 
 #define GUARDIAN_SOCKET 3 /* the guardian's end, from its start */
 
+#define CLAIM_VERSION 1
+#define CLAIM_NAME "preallocate-gua" /* of the guardian's process, as long as a name can be */
+
+struct claim_hello { /* carries the memfd */
+	uint32_t version;
+	uint32_t request_bytes, answer_bytes, slot_bytes;
+	uint64_t shared_bytes;
+	uint32_t dumpable; /* the program is: others of its user may trace it, and so the guardian */
+	uint32_t unused;
+};
+
+struct claim_welcome { /* the answer to it */
+	uint32_t version;
+	int32_t result; /* 0 or -errno */
+};
+
 enum claim_verb {
-	CLAIM_HELLO,	  /* carries the memfd: the first word */
-	CLAIM_TAKE,	  /* carries the description: take the claim and extend for [offset, end) */
+	CLAIM_TAKE = 1,	  /* carries the description: take the claim and extend for [offset, end) */
 	CLAIM_EXTEND,	  /* extend for [offset, end); on failure the file is settled */
 	CLAIM_RECORD,	  /* record where the data ends; on failure the file is settled */
 	CLAIM_SETTLE,	  /* settle and let go of one description */

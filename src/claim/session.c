@@ -5,11 +5,13 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "base/thread.h"
+#include "claim/helper.h"
 #include "claim/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,10 +24,9 @@
 #define MAX_FAILURES 3
 
 #define END_PATIENCE_MS 2000
-#define GREETING_PATIENCE_S 10
 
 FAR struct session session;
-void (*session_find_guardian)(char *path, size_t size);
+const char *(*session_find_guardian)(char *path, size_t size);
 
 bool shared_guardian_lives(const struct claim_shared *shared)
 {
@@ -49,23 +50,75 @@ void session_close_socket(void)
 		sys.close(session.socket);
 }
 
-/* False: there is no such process any more, and its id may be another's. */
-static bool signal_guardian(int number)
+/*
+ * What the guardian's process does (proc_pid_stat(5): R runs, S sleeps, D waits for a disk, T stopped);
+ * 0: it isn't there any more, or nobody knows. By the time of its start: its id may be another's.
+ */
+static char guardian_state(void)
 {
-	char path[64], name[16] = "";
-	const char *slash = strrchr(session.guardian_path, '/');
+	unsigned long long born;
+	char path[64], stat[512];
+	const char *state;
 	ssize_t got;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)session.guardian);
-	fd = (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)session.guardian);
+	fd = sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
-	got = sys.syscall(SYS_read, fd, name, sizeof(name));
+		return 0;
+	got = sys.syscall(SYS_read, fd, stat, sizeof(stat) - 1);
 	sys.close(fd);
-	/* The kernel keeps 15 bytes of it, and ends them with a newline. */
-	return got > 1 && slash && strncmp(slash + 1, name, (size_t)got - 1) == 0 &&
+	if (got <= 0)
+		return 0;
+	stat[got] = '\0';
+	state = strrchr(stat, ')');
+	if (!state || sscanf(state + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+					"%*d %*d %*d %llu", &born) != 1)
+		return 0;
+	if (session.guardian_born == 0)
+		session.guardian_born = born;
+	return session.guardian_born == born ? state[2] : 0;
+}
+
+/* False: it isn't there, or may not be sent a signal. */
+static bool signal_guardian(int number)
+{
+	char state = guardian_state();
+
+	return state && state != 'Z' && state != 'X' &&
 	       sys.syscall(SYS_kill, session.guardian, number) == 0;
+}
+
+/*
+ * Signals are held back in the section, but nobody who is to be ended by one waits for us: of those whose
+ * action is to end the process (signal(7)), one that is pending does so now. True: another waits for its handler.
+ */
+static bool let_signals_through(void)
+{
+	bool handled = false;
+	sigset_t pending;
+
+	if (sigpending(&pending) < 0)
+		return false;
+	for (int i = 1; i <= SIGRTMAX; i++) {
+		struct sigaction action;
+		sigset_t one;
+
+		if (!sigismember(&pending, i) || sigaction(i, NULL, &action) < 0 ||
+		    (!(action.sa_flags & SA_SIGINFO) && action.sa_handler == SIG_IGN))
+			continue;
+		if ((action.sa_flags & SA_SIGINFO) || action.sa_handler != SIG_DFL) {
+			handled = true;
+			continue;
+		}
+		if (i == SIGCHLD || i == SIGCONT || i == SIGURG || i == SIGWINCH)
+			continue;
+		sigemptyset(&one);
+		sigaddset(&one, i);
+		pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+		pthread_sigmask(SIG_BLOCK, &one, NULL);
+	}
+	return handled;
 }
 
 static bool has_hung_up(void)
@@ -78,29 +131,36 @@ static bool has_hung_up(void)
 /*
  * A guardian that hears no more of us settles, then ends. Two must not settle the same file: the later
  * cut could take what a neighbour has appended since. The shared memory alone, which the program may
- * have scribbled over, isn't believed, nor the socket, where the program has closed it by its number.
+ * have scribbled over, isn't believed, nor the socket, where the program has closed it by its number. False: it
+ * is there still, and nobody may end it.
  */
-static void await_end(const struct claim_shared *shared)
+static bool await_end(const struct claim_shared *shared)
 {
-	bool ours = session_socket_is_ours();
+	bool ours = session_socket_is_ours(), ended = true;
 
 	if (ours)
 		shutdown(session.socket, SHUT_WR);
 	for (int ms = 0; session.greeted && (shared_guardian_lives(shared) || (ours && !has_hung_up()));
 	     ms++) {
-		if (ms > END_PATIENCE_MS && !signal_guardian(SIGKILL))
+		/* Killed, it ends as soon as its filesystem lets it: until then it may be about to cut. */
+		if (ms > END_PATIENCE_MS && !signal_guardian(SIGKILL)) {
+			ended = guardian_state() == 0;
 			break;
+		}
+		if (ms % 100 == 99)
+			let_signals_through();
 		sys.poll(NULL, 0, 1);
 	}
 	session.greeted = false;
 	if (ours)
 		sys.close(session.socket);
+	return ended;
 }
 
 /* The guardian is gone, or can't be talked to. */
 void session_lose(void)
 {
-	await_end(session.shared);
+	session.stuck |= !await_end(session.shared);
 	session.shared = NULL;
 	session.lost = true;
 	session.failures++;
@@ -132,43 +192,66 @@ static int send_with_fd(int socket, const void *data, size_t bytes, int fd)
 	return sent < 0 ? -errno : 0;
 }
 
-/*
- * Waits as long as the guardian lives: a settle waits for writes that are under way. But who doesn't
- * answer the first question may be something else.
- */
-static int receive_answer(int socket, int *result)
-{
-	struct claim_answer answer;
-	struct pollfd poll_fd = {.fd = socket, .events = POLLIN};
-	ssize_t got;
+/* A tenth of a second each. Who doesn't answer the first question may be something else. */
+#define GREETING_TICKS 100
+#define HANDLER_TICKS 50	 /* a signal waits for its handler */
+#define PATIENCE_TICKS 600
 
-	for (int seconds = 1;; seconds++) {
-		int ready = sys.poll(&poll_fd, 1, 1000);
+/*
+ * Has it been waited for long enough? A settle waits for writes that are under way, and for a disk: as long as
+ * the program's own call would. One that somebody has stopped goes on, if we may have it do so.
+ */
+static bool is_overdue(int ticks, bool signal_waits)
+{
+	char state;
+
+	if (!session.greeted)
+		return ticks >= GREETING_TICKS;
+	if (ticks % 10)
+		return false;
+	state = guardian_state();
+	if (state == 'T' || state == 't')
+		return !signal_guardian(SIGCONT) || ticks >= PATIENCE_TICKS;
+	return state != 'D' && ticks >= (signal_waits ? HANDLER_TICKS : PATIENCE_TICKS);
+}
+
+static int await_answer(void)
+{
+	struct pollfd poll_fd = {.fd = session.socket, .events = POLLIN};
+
+	for (int ticks = 1;; ticks++) {
+		int ready = sys.poll(&poll_fd, 1, 100);
+		bool signal_waits;
 
 		if (ready > 0)
-			break;
-		if (ready == 0 && !session.greeted && seconds >= GREETING_PATIENCE_S) {
+			return 0;
+		if (ready < 0 && errno != EINTR)
+			return -errno;
+		signal_waits = let_signals_through();
+		if (is_overdue(ticks, signal_waits)) {
 			signal_guardian(SIGKILL);
 			return -ETIMEDOUT;
 		}
-		/* One that somebody has stopped holds us up: let it go on, if we may. */
-		if (ready == 0)
-			signal_guardian(SIGCONT);
-		else if (ready < 0 && errno != EINTR)
-			return -errno;
 	}
+}
+
+/* An answer of just so many bytes. */
+static int receive(void *answer, size_t bytes)
+{
+	int ret = await_answer();
+	ssize_t got;
+
+	if (ret < 0)
+		return ret;
 	do
-		got = sys.recv(socket, &answer, sizeof(answer), 0);
+		got = sys.recv(session.socket, answer, bytes, MSG_TRUNC);
 	while (got < 0 && errno == EINTR);
-	if (got != sizeof(answer))
-		return got < 0 ? -errno : -EPIPE;
-	*result = answer.result;
-	return 0;
+	return got == (ssize_t)bytes ? 0 : got < 0 ? -errno : got == 0 ? -EPIPE : -EPROTO;
 }
 
 int session_ask(const struct claim_request *request, int fd)
 {
-	int result = 0;
+	struct claim_answer answer = {.result = 0};
 	int ret = session_socket_is_ours()
 			  ? send_with_fd(session.socket, request, sizeof(*request), fd)
 			  : -EBADF;
@@ -177,12 +260,12 @@ int session_ask(const struct claim_request *request, int fd)
 	if (ret == -ETOOMANYREFS || ret == -ENOBUFS || ret == -ENOMEM)
 		return ret;
 	if (ret == 0)
-		ret = receive_answer(session.socket, &result);
+		ret = receive(&answer, sizeof(answer));
 	if (ret < 0) {
 		session_lose();
 		return ret == -ETIMEDOUT ? ret : -EPIPE;
 	}
-	return result;
+	return answer.result;
 }
 
 static struct claim_shared *map_shared(int *memfd)
@@ -196,11 +279,13 @@ static struct claim_shared *map_shared(int *memfd)
 		errno = EFBIG;
 		return NULL;
 	}
-	fd = memfd_create("preallocate", MFD_CLOEXEC);
+	fd = memfd_create("preallocate", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return NULL;
 	shared = MAP_FAILED;
-	if (sys.ftruncate(fd, sizeof(*shared)) == 0)
+	/* Cut, it would end in SIGBUS whoever looks at it. */
+	if (sys.ftruncate(fd, sizeof(*shared)) == 0 &&
+	    sys.fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
 		shared = sys.mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (shared == MAP_FAILED) {
 		int error = errno;
@@ -213,20 +298,55 @@ static struct claim_shared *map_shared(int *memfd)
 	return shared;
 }
 
+/* An older or newer guardian, or another program. */
 static int greet(struct claim_shared *shared, int memfd)
 {
-	struct claim_request hello = {.verb = CLAIM_HELLO};
+	struct claim_hello hello = {
+		.version = CLAIM_VERSION,
+		.request_bytes = sizeof(struct claim_request),
+		.answer_bytes = sizeof(struct claim_answer),
+		.slot_bytes = sizeof(struct claim_slot),
+		.shared_bytes = sizeof(struct claim_shared),
+		.dumpable = helper_program_is_dumpable(),
+	};
+	struct claim_welcome welcome = {.version = 0};
 	struct stat st;
 	int ret;
 
 	session.socket_inode = sys.fstat(session.socket, &st) == 0 ? st.st_ino : 0;
 	session.shared = shared;
 	session.greeted = false;
-	ret = session_ask(&hello, memfd);
+	ret = send_with_fd(session.socket, &hello, sizeof(hello), memfd);
+	if (ret == 0)
+		ret = receive(&welcome, sizeof(welcome));
+	if (ret == 0 && welcome.version != CLAIM_VERSION)
+		ret = -EPROTO;
+	if (ret == 0)
+		ret = welcome.result;
+	if (ret == -EPROTO || ret == -EPIPE || ret == -ECONNRESET)
+		session.why = "it is no guardian, or one of another version than the library: start the "
+			      "program again, or install both anew";
 	session.greeted = ret == 0;
 	/* Where clone(2) was made a fork of; the program hasn't been back yet to scribble over it. */
 	if (ret == 0 && session.guardian <= 0)
 		session.guardian = (pid_t)(atomic_load(&shared->guardian) & FUTEX_TID_MASK);
+	return ret;
+}
+
+/* Starts it, with the other end of session.socket. */
+static int spawn(int end)
+{
+	const char *library = session_find_guardian(session.guardian_path, sizeof(session.guardian_path));
+	int program = helper_open(session.guardian_path, library, &session.why);
+	int ret;
+
+	if (program < 0)
+		return program;
+	ret = spawn_hidden(program, end, &session.guardian);
+	sys.close(program);
+	session.guardian_born = 0;
+	if (ret == 0)
+		guardian_state();
 	return ret;
 }
 
@@ -247,20 +367,18 @@ static int start(void)
 		sys.close(pair[1]);
 		return ret;
 	}
-	session_find_guardian(session.guardian_path, sizeof(session.guardian_path));
 	session.socket = fd_out_of_the_way(pair[0]);
-	ret = session.socket < 0 ? session.socket
-				 : spawn_hidden(session.guardian_path, pair[1], &session.guardian);
+	ret = session.socket < 0 ? session.socket : spawn(pair[1]);
 	sys.close(pair[1]);
 	if (ret == 0)
 		ret = greet(shared, memfd);
-	if (ret < 0 && !session.shared && session.socket >= 0 && !session.lost)
+	if (ret < 0 && !session.shared && session.socket >= 0)
 		sys.close(session.socket);
 	sys.close(memfd);
 	if (ret < 0) {
 		if (session.shared)
 			session_lose();
-		session.lost = false; /* it never held anything */
+		session.lost = session.stuck = false; /* it never held anything */
 		munmap(shared, sizeof(*shared));
 	}
 	return ret;
@@ -271,8 +389,9 @@ int session_start(void)
 	unsigned int failures = session.failures;
 	int ret;
 
+	session.why = NULL;
 	if (failures >= MAX_FAILURES)
-		return -ENOENT;
+		return -ECHILD;
 	if (spawn_would_show()) {
 		session.failures = MAX_FAILURES;
 		return -ECHILD;
@@ -280,11 +399,12 @@ int session_start(void)
 	ret = start();
 	if (ret == 0)
 		return 0;
-	session.failures = ret == -ETIMEDOUT ? MAX_FAILURES : failures + 1;
+	/* Who isn't trusted now may be later: the program becomes one user, say. */
+	session.failures = ret == -ETIMEDOUT ? MAX_FAILURES : ret == -EPERM && session.why ? failures : failures + 1;
 	if (!session.told)
 		log_warn("no guardian (%s: %s): files work in mode keep; see that it can be started, "
 			 "or write mode=keep",
-			 session.guardian_path, strerrordesc_np(-ret));
+			 session.guardian_path, session.why ? session.why : strerrordesc_np(-ret));
 	session.told = true;
-	return ret;
+	return -ECHILD;
 }

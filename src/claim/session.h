@@ -19,19 +19,22 @@ struct session {
 	int socket;		     /* valid while shared is set */
 	ino_t socket_inode;	     /* of sockfs: never used anew */
 	pid_t guardian;		     /* its id; the shared memory's may be scribbled over */
+	unsigned long long guardian_born; /* proc_pid_stat(5), starttime: tells it from a later one; 0: unknown */
 	bool greeted;		     /* it has the shared memory, and may hold claims */
 	unsigned int failures;
 	bool told; /* of the first failure: once is enough */
 	_Atomic unsigned int barred;
 	_Atomic unsigned int bars; /* how often there was one */
+	bool stuck; /* valid with lost: it couldn't be ended, and may still hold what it held */
 	_Atomic bool lost; /* a guardian ended, and claim_guardian_was_lost hasn't told yet */
 	char guardian_path[4096]; /* valid after an attempt to start it */
+	const char *why;	  /* the last attempt failed, in words; NULL: an errno says it */
 	uint64_t used[CLAIM_SLOTS / 64]; /* a bit for each slot of shared */
 };
 
 extern struct session session;
 /* Apart from session, which a process that manages nothing doesn't touch. */
-extern void (*session_find_guardian)(char *path, size_t size);
+extern const char *(*session_find_guardian)(char *path, size_t size);
 
 /* Inside the section. Starts one, unless that has failed too often. 0 or -errno. */
 int session_start(void);

@@ -6,8 +6,11 @@
 #include "claim/protocol.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -22,12 +25,14 @@
 
 #define STACK_BYTES 65536
 
+/* PROC_PID_INIT_INO (include/uapi/linux/nsfs.h): the machine's own, whose PID 1 is an init. */
+#define FIRST_PID_NAMESPACE "pid:[4026531836]"
+
 /* AddressSanitizer's marks on its frame would stay, where others map memory next. */
 #define NEVER_RETURNS __attribute__((no_sanitize_address))
 
 struct launch {
-	const char *path;
-	int fd;
+	int program, fd;
 	char *inner_stack_top;
 	volatile pid_t pid;
 	volatile int error;
@@ -40,16 +45,21 @@ struct launch {
 NEVER_RETURNS static int run_guardian(void *argument)
 {
 	struct launch *launch = argument;
-	char *const argv[] = {(char *)launch->path, NULL};
+	char *const argv[] = {(char *)"preallocate-guardian", NULL};
 	char *const environment[] = {NULL};
 
 	if ((launch->fd == GUARDIAN_SOCKET
 		     ? sys.syscall(SYS_fcntl, GUARDIAN_SOCKET, F_SETFD, 0)
 		     : sys.syscall(SYS_dup3, launch->fd, GUARDIAN_SOCKET, 0)) >= 0) {
-		sys.syscall(SYS_close_range, GUARDIAN_SOCKET + 1, ~0U, 0);
+		/* Not close-on-exec: a script's interpreter opens it by its number. It closes what it finds. */
+		if (launch->program != GUARDIAN_SOCKET + 1)
+			sys.syscall(SYS_dup3, launch->program, GUARDIAN_SOCKET + 1, 0);
+		else
+			sys.syscall(SYS_fcntl, GUARDIAN_SOCKET + 1, F_SETFD, 0);
+		sys.syscall(SYS_close_range, GUARDIAN_SOCKET + 2, ~0U, 0);
 		sys.syscall(SYS_setsid);
 		sys.syscall(SYS_chdir, "/");
-		sys.syscall(SYS_execve, launch->path, argv, environment);
+		sys.syscall(SYS_execveat, GUARDIAN_SOCKET + 1, "", argv, environment, AT_EMPTY_PATH);
 	}
 	launch->error = errno;
 	sys.syscall(SYS_exit_group, 127);
@@ -67,9 +77,9 @@ NEVER_RETURNS static int run_intermediate(void *argument)
 	return 0;
 }
 
-int spawn_hidden(const char *path, int fd, pid_t *spawned)
+int spawn_hidden(int program, int fd, pid_t *spawned)
 {
-	struct launch launch = {.path = path, .fd = fd};
+	struct launch launch = {.program = program, .fd = fd};
 	char *stack = sys.mmap(NULL, 2 * STACK_BYTES, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	pid_t pid;
@@ -90,6 +100,34 @@ int spawn_hidden(const char *path, int fd, pid_t *spawned)
 	return -launch.error;
 }
 
+/*
+ * proc_pid_status(5): who ignores SIGCHLD has its children reaped by the kernel; who catches it, or blocks it to
+ * wait for it, waits for whatever child there is. One that does neither is a program that doesn't expect any
+ * (a container's own): the guardian would stay its zombie. Without /proc nobody knows.
+ */
+static bool init_looks_after_strangers(void)
+{
+	static const char *const masks[] = {"SigBlk:", "SigIgn:", "SigCgt:"};
+	char status[4096];
+	ssize_t got;
+	int fd = sys.openat(AT_FDCWD, "/proc/1/status", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	got = sys.syscall(SYS_read, fd, status, sizeof(status) - 1);
+	sys.close(fd);
+	if (got <= 0)
+		return false;
+	status[got] = '\0';
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+		const char *mask = strstr(status, masks[i]);
+
+		if (mask && (strtoull(mask + strlen(masks[i]), NULL, 16) >> (SIGCHLD - 1) & 1))
+			return true;
+	}
+	return false;
+}
+
 bool spawn_would_show(void)
 {
 	char ours[64], childrens[64];
@@ -102,7 +140,11 @@ bool spawn_would_show(void)
 		return true;
 	a = readlink("/proc/thread-self/ns/pid", ours, sizeof(ours));
 	b = readlink("/proc/thread-self/ns/pid_for_children", childrens, sizeof(childrens));
-	return a != b || (a > 0 && memcmp(ours, childrens, (size_t)a) != 0);
+	if (a != b || (a > 0 && memcmp(ours, childrens, (size_t)a) != 0))
+		return true;
+	if (a == sizeof(FIRST_PID_NAMESPACE) - 1 && memcmp(ours, FIRST_PID_NAMESPACE, (size_t)a) == 0)
+		return false;
+	return !init_looks_after_strangers();
 }
 
 int fd_out_of_the_way(int fd)

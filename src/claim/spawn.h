@@ -6,15 +6,16 @@
 #include <sys/types.h>
 
 /*
- * Starts the program at path with fd as its GUARDIAN_SOCKET and nothing else open, so that neither
- * wait(2) nor SIGCHLD ever tell the caller of it; *spawned is its id. 0 or -errno (of execve too).
+ * Starts the program that is open as `program` (helper_open), with fd as its GUARDIAN_SOCKET and nothing
+ * else open, so that neither wait(2) nor SIGCHLD ever tell the caller of it; *spawned is its id. 0 or -errno
+ * (of execveat too).
  */
-int spawn_hidden(const char *path, int fd, pid_t *spawned);
+int spawn_hidden(int program, int fd, pid_t *spawned);
 
 /*
- * Would a child of a child of ours be seen by this process after all? It is adopted by the nearest
- * subreaper, or by a namespace's PID 1; and a process whose children are in another PID namespace
- * would make it PID 1 there.
+ * Would a child of a child of ours be seen by this process after all, or be left with somebody? It is adopted
+ * by the nearest subreaper, or by a namespace's PID 1, which has to be one that looks after strangers; and a
+ * process whose children are in another PID namespace would make it PID 1 there.
  */
 bool spawn_would_show(void);
 

@@ -21,7 +21,7 @@ static void swap_options(struct description *description, const struct rule_opti
 	description_set_options(description, options);
 	/* What was refused may be granted now: another kind of claim, another amount. */
 	atomic_fetch_and(&description->reasons,
-			 ~(uint32_t)(KEEP_RULE | KEEP_OFF | KEEP_UNSUPPORTED | KEEP_FAILED |
+			 ~(uint32_t)(KEEP_RULE | KEEP_OFF | KEEP_UNSUPPORTED | KEEP_FAILED | KEEP_UNGUARDED |
 			      KEEP_GAINLESS));
 	atomic_fetch_or(&description->reasons, reason);
 	atomic_store(&description->size_seen, 0);

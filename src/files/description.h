@@ -37,10 +37,11 @@ enum keep_reason {
 	KEEP_CHALLENGED = 128, /* until retry_at: a neighbour wanted the file */
 	KEEP_REFUSED = 256,    /* until retry_at: somebody else has the file open */
 	KEEP_FAILED = 512,     /* until retry_at: it couldn't be extended */
+	KEEP_UNGUARDED = 16384, /* until retry_at: no guardian can be started */
 
 	/* With one of these it is topped up; a stream is counted in its own calls. */
 	KEEP_TOPPED_UP = KEEP_RULE | KEEP_MAPPED | KEEP_STREAM | KEEP_ASYNC | KEEP_OWN |
-			 KEEP_SHARED | KEEP_UNSUPPORTED | KEEP_REFUSED,
+			 KEEP_SHARED | KEEP_UNSUPPORTED | KEEP_REFUSED | KEEP_UNGUARDED,
 };
 
 /* What rule_options says for the filter and the guardian, while others look at it. */

@@ -242,6 +242,9 @@ static void note_refusal(struct description *description, int error)
 	case EAGAIN:
 		engage_pause(description, KEEP_REFUSED);
 		break;
+	case ECHILD:
+		engage_pause(description, KEEP_UNGUARDED);
+		break;
 	case EACCES: /* not the file's owner */
 	case EPERM:  /* chattr +a */
 	case EINVAL:

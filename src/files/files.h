@@ -32,7 +32,7 @@ struct transfer {
 };
 
 /* rules: NULL: nothing is managed. find_guardian: as claim_init has it. */
-void files_init(const struct rules *rules, void (*find_guardian)(char *path, size_t size));
+void files_init(const struct rules *rules, const char *(*find_guardian)(char *path, size_t size));
 
 /* --- lifecycle.c: descriptors come and go --- */
 

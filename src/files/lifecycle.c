@@ -27,7 +27,7 @@
 static const struct rules *_Atomic rules;
 static _Atomic uint32_t reasons_of_all;
 
-AT_START void files_init(const struct rules *loaded, void (*find_guardian)(char *path, size_t size))
+AT_START void files_init(const struct rules *loaded, const char *(*find_guardian)(char *path, size_t size))
 {
 	rules = loaded;
 	claim_init(find_guardian);
@@ -406,17 +406,42 @@ void files_settle_lost(struct description *description, int fd)
 		owner_unlock(&slot->lock, thread_id());
 }
 
+/*
+ * A guardian that nobody can reach holds the lease, and may cut once it goes on. What it finds in the slot then
+ * is nothing to cut by (find_data_end): the file stays as long as it is, with its mark, for recovery.
+ */
+static void strand(struct description *description, int fd)
+{
+	struct claim_slot *slot = atomic_load(&description->slot);
+	int flags;
+
+	if (slot == &slot_none || claim_slot_is_current(slot) || !slot_is_extended(slot))
+		return;
+	atomic_fetch_or(&description->reasons, KEEP_OFF);
+	filter_disengage(&slot->positions);
+	atomic_store(&slot->data_end_check, 0);
+	atomic_store(&slot->wanted, 0);
+	owner_take_over(&slot->lock, GUARDIAN_OWNER, 0, false);
+	atomic_store(&slot->sequence, (atomic_load(&slot->sequence) | 1) + 1);
+	flags = sys.fcntl(fd, F_GETFL);
+	if (flags >= 0 && atomic_load(&description->append))
+		sys.fcntl(fd, F_SETFL, flags | O_APPEND);
+}
+
 static void settle_all_lost(void)
 {
 	static bool told; /* once is enough */
 	int saved_errno = errno;
 	sigset_t signals;
+	bool stuck;
 
-	if (!claim_guardian_was_lost())
+	if (!claim_guardian_was_lost(&stuck))
 		return;
-	log_at(told ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-	       "the guardian has ended: what it held is settled by the program itself; see what kills "
-	       "preallocate-guardian");
+	log_at(told ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "%s",
+	       stuck ? "the guardian doesn't answer, and can't be ended: what it held stays as long as it is, "
+		       "until `preallocate recover` has looked at it; see what stops preallocate-guardian"
+		     : "the guardian has ended: what it held is settled by the program itself; see what kills "
+		       "preallocate-guardian");
 	told = true;
 	/* A handler's call would wait for what only we can settle. */
 	signals_block(&signals);
@@ -428,7 +453,10 @@ static void settle_all_lost(void)
 			continue;
 		/* Nobody claims it again meanwhile. */
 		gate_enter(&description->gate, &pass);
-		files_settle_lost(description, fd);
+		if (stuck)
+			strand(description, fd);
+		else
+			files_settle_lost(description, fd);
 		gate_leave(&description->gate, &pass);
 		description_let_go(description);
 	}

@@ -24,7 +24,7 @@ static const struct {
 	{KEEP_ASYNC, "async"},	       {KEEP_OWN, "own-lease"},	      {KEEP_SHARED, "shared"},
 	{KEEP_UNSUPPORTED, "no-lease"}, {KEEP_CHALLENGED, "challenged"},
 	{KEEP_OFF, "off"},	       {KEEP_APART, "gap"},	      {KEEP_REFUSED, "also-open"},
-	{KEEP_FAILED, "no-space"},     {KEEP_GAINLESS, "no-gain-here"},
+	{KEEP_FAILED, "no-space"},     {KEEP_UNGUARDED, "no-guardian"}, {KEEP_GAINLESS, "no-gain-here"},
 };
 
 AT_START void report_init(const char *wanted)

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -45,14 +46,27 @@ static int register_life(void)
 	return sys.syscall(SYS_set_robust_list, &robust, offsetof(struct robust, entry)) < 0 ? -errno : 0;
 }
 
+/*
+ * Whole, and never smaller than it is: who cuts the memory would end us by SIGBUS, with leases in our hands.
+ */
+static bool is_shared_memory(int memfd)
+{
+	struct stat st;
+	int seals = fcntl(memfd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(memfd, &st) == 0 &&
+	       st.st_size == sizeof(*guardian.shared);
+}
+
 static int map_shared(int memfd)
 {
-	void *shared = mmap(NULL, sizeof(*guardian.shared), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    memfd, 0);
+	void *shared = is_shared_memory(memfd)
+			       ? mmap(NULL, sizeof(*guardian.shared), PROT_READ | PROT_WRITE, MAP_SHARED,
+				      memfd, 0)
+			       : MAP_FAILED;
 
-	close(memfd);
 	if (shared == MAP_FAILED)
-		return -errno;
+		return -EINVAL;
 	guardian.shared = shared;
 	return register_life();
 }
@@ -61,15 +75,19 @@ static int map_shared(int memfd)
  * The program waits for the answer: so its number is still its own, unless it has just been killed,
  * and then there is nothing yet to settle.
  */
-static int begin(int memfd)
+static int begin(const struct claim_hello *hello, int memfd)
 {
+	if (hello->version != CLAIM_VERSION || hello->request_bytes != sizeof(struct claim_request) ||
+	    hello->answer_bytes != sizeof(struct claim_answer) ||
+	    hello->slot_bytes != sizeof(struct claim_slot) ||
+	    hello->shared_bytes != sizeof(struct claim_shared))
+		return -EPROTO;
 	pidfd = (int)sys.syscall(SYS_pidfd_open, guardian.program.pid, 0);
-	if (pidfd < 0) {
-		int error = errno;
-
-		close(memfd);
-		return -error;
-	}
+	if (pidfd < 0)
+		return -errno;
+	/* As well protected as the program, and no better: others of its user take space back from us. */
+	if (hello->dumpable)
+		prctl(PR_SET_DUMPABLE, 1);
 	return map_shared(memfd);
 }
 
@@ -136,17 +154,29 @@ static bool is_sane(const struct claim_request *request)
 	       request->options.prealloc_align % FILTER_SECTOR == 0;
 }
 
+/* What the program could do itself: a file that it has open for writing. The lease is asked of the kernel. */
+static bool may_be_claimed(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && !(flags & O_PATH) && (flags & O_ACCMODE) != O_RDONLY &&
+	       fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int obey(const struct claim_request *request, int fd)
 {
-	switch (request->verb) {
-	case CLAIM_HELLO:
-		return fd >= 0 && !guardian.shared ? begin(fd) : -EINVAL;
-	case CLAIM_TAKE:
-		if (fd >= 0 && guardian.shared && is_sane(request))
-			return claims_take(&guardian, request, fd);
+	if ((fd >= 0) != (request->verb == CLAIM_TAKE)) {
 		if (fd >= 0)
 			close(fd);
-		return fd >= 0 ? -ERANGE : -EMFILE;
+		return -EINVAL;
+	}
+	switch (request->verb) {
+	case CLAIM_TAKE:
+		if (is_sane(request) && may_be_claimed(fd))
+			return claims_take(&guardian, request, fd);
+		close(fd);
+		return -ERANGE;
 	case CLAIM_EXTEND:
 	case CLAIM_RECORD:
 		if (is_sane(request))
@@ -168,28 +198,69 @@ static int obey(const struct claim_request *request, int fd)
 	}
 }
 
-/* False: the program has let go of us. */
-static bool serve(void)
+/*
+ * One message of just so many bytes from the program itself, with the descriptor that came with it (-1: none).
+ * From anybody else (another process that has got hold of the socket; the program, once it has become another
+ * user past the library) it is none. unix(7): the kernel vouches for SCM_CREDENTIALS. 0, 1: nothing has come, -1: it is
+ * none, and no more will be taken.
+ */
+static int receive(void *data, size_t bytes, int *fd)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 	} control;
-	struct claim_request request;
-	struct iovec iov = {&request, sizeof(request)};
+	struct iovec iov = {data, bytes};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 				 .msg_controllen = sizeof(control)};
-	struct cmsghdr *header;
-	int fd = -1;
+	struct ucred sender = {.pid = 0};
 	ssize_t got = recvmsg(GUARDIAN_SOCKET, &message, MSG_CMSG_CLOEXEC);
 
+	*fd = -1;
 	if (got < 0)
-		return errno == EINTR || errno == EAGAIN;
-	if (got != sizeof(request))
-		return false;
-	header = CMSG_FIRSTHDR(&message);
-	if (header && header->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+		return errno == EINTR || errno == EAGAIN ? 1 : -1;
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header;
+	     header = CMSG_NXTHDR(&message, header)) {
+		if (header->cmsg_level != SOL_SOCKET)
+			continue;
+		if (header->cmsg_type == SCM_RIGHTS)
+			memcpy(fd, CMSG_DATA(header), sizeof(*fd));
+		else if (header->cmsg_type == SCM_CREDENTIALS)
+			memcpy(&sender, CMSG_DATA(header), sizeof(sender));
+	}
+	if (got == (ssize_t)bytes && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
+	    sender.pid == guardian.program.pid && sender.uid == getuid() && sender.gid == getgid())
+		return 0;
+	if (*fd >= 0)
+		close(*fd);
+	return -1;
+}
+
+static bool welcome(void)
+{
+	struct claim_welcome message = {.version = CLAIM_VERSION};
+	struct claim_hello hello;
+	int memfd, got = receive(&hello, sizeof(hello), &memfd);
+
+	if (got != 0)
+		return got > 0;
+	message.result = memfd >= 0 ? begin(&hello, memfd) : -EMFILE;
+	if (memfd >= 0)
+		close(memfd);
+	return send(GUARDIAN_SOCKET, &message, sizeof(message), MSG_NOSIGNAL) >= 0 && message.result == 0;
+}
+
+/* False: the program has let go of us. */
+static bool serve(void)
+{
+	struct claim_request request;
+	int fd, got;
+
+	if (!guardian.shared)
+		return welcome();
+	got = receive(&request, sizeof(request), &fd);
+	if (got != 0)
+		return got > 0;
 	return answer(obey(&request, fd)) == 0 && request.verb != CLAIM_LEAVE;
 }
 
@@ -250,6 +321,9 @@ int main(void)
 			      stderr);
 		return 125;
 	}
+	prctl(PR_SET_NAME, CLAIM_NAME); /* execveat(2) has no path to take it from before Linux 6.14 */
+	if (setsockopt(GUARDIAN_SOCKET, SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)) < 0)
+		return 125;
 	close_others();
 	for (int fd = 0; fd < GUARDIAN_SOCKET; fd++)
 		close(fd);

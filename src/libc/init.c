@@ -17,9 +17,10 @@
 
 /*
  * Beside the library in a build tree, else where it was installed to, else relative to the library:
- * a tree that was moved. Where there is none that can be started, who starts it tells why.
+ * a tree that was moved. Where there is none that can be started, who starts it tells why. Returns the
+ * library's own path; NULL: unknown.
  */
-static void find_guardian(char *path, size_t size)
+static const char *find_guardian(char *path, size_t size)
 {
 	static const char *const places[] = {"../preallocate-guardian", NULL,
 					     "../libexec/preallocate-guardian",
@@ -45,6 +46,7 @@ static void find_guardian(char *path, size_t size)
 			snprintf(path, size, "%s", place);
 		}
 	}
+	return library;
 }
 
 static void no_rules(const struct rules_error *error)

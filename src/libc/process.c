@@ -5,6 +5,7 @@
  */
 #include "libc/export.h"
 #include "base/layout.h"
+#include "libc/identity.h"
 #include "libc/process.h"
 
 #include <linux/seccomp.h>
@@ -297,10 +298,17 @@ void process_before_seccomp(long mode, long filter)
 		files_leave();
 }
 
+/* Who may trace it, and what it can do. */
+bool process_changes_identity(long option)
+{
+	return option == PR_SET_DUMPABLE || option == PR_SET_SECUREBITS || option == PR_CAPBSET_DROP;
+}
+
 EXPORT int prctl(int option, ...)
 {
 	unsigned long a[4];
 	va_list arguments;
+	int result;
 
 	va_start(arguments, option);
 	for (int i = 0; i < 4; i++)
@@ -308,7 +316,12 @@ EXPORT int prctl(int option, ...)
 	va_end(arguments);
 	if (option == PR_SET_SECCOMP)
 		process_before_seccomp((long)a[0], (long)a[1]);
-	return REAL(prctl)(option, a[0], a[1], a[2], a[3]);
+	if (!process_changes_identity(option))
+		return REAL(prctl)(option, a[0], a[1], a[2], a[3]);
+	identity_begin();
+	result = REAL(prctl)(option, a[0], a[1], a[2], a[3]);
+	identity_end();
+	return result;
 }
 
 #ifdef __SANITIZE_ADDRESS__

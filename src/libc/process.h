@@ -2,6 +2,8 @@
 #ifndef LIBC_PROCESS_H
 #define LIBC_PROCESS_H
 
+#include <stdbool.h>
+
 /* Registers with pthread_atfork(3). */
 void process_init(void);
 
@@ -10,6 +12,9 @@ void process_init(void);
  * filter of NULL is a question only.
  */
 void process_before_seccomp(long mode, long filter);
+
+/* prctl(option) is one of the calls in identity.c. */
+bool process_changes_identity(long option);
 
 /* Descriptors on their way to another process. */
 struct msghdr;

@@ -8,6 +8,7 @@
 
 #include <aio.h>
 #include <fts.h>
+#include <grp.h>
 #include <ftw.h>
 #include <execinfo.h>
 #include <sched.h>
@@ -17,6 +18,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -33,6 +35,8 @@
 #include <wordexp.h>
 
 struct io_context;
+struct __user_cap_header_struct;
+struct __user_cap_data_struct;
 struct iocb;
 
 /* Exported by libc, declared in no header. */
@@ -56,6 +60,7 @@ int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list arguments
 int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
 int __dprintf_chk(int fd, int flag, const char *format, ...);
 void __longjmp_chk(struct __jmp_buf_tag environment[1], int value) __attribute__((noreturn));
+int capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data);
 int pidfd_getfd(int pidfd, int target, unsigned int flags);
 int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 /*
@@ -85,6 +90,8 @@ int io_submit(struct io_context *context, long count, struct iocb **iocbs);
 	X(fork) X(_Fork) X(clone) X(execve) X(execv) X(execvp) X(execvpe) X(fexecve) X(execveat) \
 	X(posix_spawn) X(posix_spawnp) X(posix_spawn_file_actions_adddup2) \
 	X(system) X(popen) X(wordexp) X(daemon) X(_exit) X(quick_exit) \
+	X(setuid) X(seteuid) X(setreuid) X(setresuid) X(setgid) X(setegid) X(setregid) X(setresgid) \
+	X(setfsuid) X(setfsgid) X(setgroups) X(initgroups) X(capset) X(chroot) X(unshare) X(setns) \
 	X(ftw) X(nftw) X(fts_open) X(fts_read) X(fts_children) X(backtrace_symbols_fd) \
 	X(fopen) X(fopen64) X(freopen) X(freopen64) X(fdopen) X(fclose) \
 	X(fwrite) X(fwrite_unlocked) X(fputs) X(fputs_unlocked) X(fputc) X(putc) X(fputc_unlocked) \

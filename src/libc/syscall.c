@@ -7,6 +7,7 @@
 #include "files/reclaim.h"
 #include "libc/async.h"
 #include "libc/export.h"
+#include "libc/identity.h"
 #include "libc/metadata.h"
 #include "libc/open.h"
 #include "libc/process.h"
@@ -303,6 +304,32 @@ static bool closed(long number, const long *a, long *result)
 	}
 }
 
+/* By which the program becomes somebody else: as in identity.c. */
+static bool is_identity(long number, const long *a)
+{
+	switch (number) {
+	case SYS_setuid:
+	case SYS_setreuid:
+	case SYS_setresuid:
+	case SYS_setgid:
+	case SYS_setregid:
+	case SYS_setresgid:
+	case SYS_setfsuid:
+	case SYS_setfsgid:
+	case SYS_setgroups:
+	case SYS_capset:
+	case SYS_chroot:
+	case SYS_pivot_root:
+	case SYS_unshare:
+	case SYS_setns:
+		return true;
+	case SYS_prctl:
+		return process_changes_identity(a[0]);
+	default:
+		return false;
+	}
+}
+
 /* After which more is passed on than this call. */
 static void watch(long number, const long *a)
 {
@@ -365,6 +392,12 @@ static bool handle(long number, const long *a, long *result)
 	    processed(number, a, result))
 		return true;
 	watch(number, a);
+	if (is_identity(number, a)) {
+		identity_begin();
+		*result = pass_on(number, a);
+		identity_end();
+		return true;
+	}
 	if (!descriptions_exist())
 		return false;
 	if (answered_by_two(number, a, result) || measured(number, a, result))

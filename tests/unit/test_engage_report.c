@@ -99,7 +99,7 @@ static void all_reasons_have_names(void **state)
 	written_to(destination);
 	assert_has("\"mode\":\"none\"");
 	assert_has("\"fallback\":\"rule,mapped,stream,async,own-lease,shared,no-lease,challenged,off,"
-		   "gap,also-open,no-space,no-gain-here\"");
+		   "gap,also-open,no-space,no-guardian,no-gain-here\"");
 }
 
 static void a_long_name_is_cut_at_its_start(void **state)

@@ -313,9 +313,10 @@ static inline void twin_close(struct twin *t)
 
 static char guardian_path[4096];
 
-static void find_guardian(char *path, size_t size)
+static const char *find_guardian(char *path, size_t size)
 {
 	snprintf(path, size, "%s", guardian_path);
+	return guardian_path;
 }
 
 /* The guardian goes, and what it has done wrong is forgotten. */

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guardian's program, and whether it may be started: only from where the library itself was loaded,
+ * with one identity, so that nobody gains a power by us. Whoever has left the root directory, or is one
+ * user for files and another for signals, works in mode keep.
+ */
+#ifndef CLAIM_HELPER_H
+#define CLAIM_HELPER_H
+
+#include <stdbool.h>
+
+/* Once, while the library starts: remembers the root directory. */
+void helper_start(void);
+
+/*
+ * The program at path, opened, to be executed by this descriptor (execveat(2)): nobody can put another
+ * into its place between the look and the start. It is a regular file, of root's or of the owner of the library at
+ * that path, and nobody else can write it. -errno; *why says what is wrong in words, NULL: the errno does.
+ */
+int helper_open(const char *path, const char *library, const char **why);
+
+/* prctl(PR_GET_DUMPABLE) of this program: others of its user may trace it. */
+bool helper_program_is_dumpable(void);
+
+#endif
