@@ -342,7 +342,7 @@ static int spawn(int end)
 
 	if (program < 0)
 		return program;
-	ret = spawn_hidden(program, end, &session.guardian);
+	ret = spawn_hidden(program, session.guardian_path, end, &session.guardian);
 	sys.close(program);
 	session.guardian_born = 0;
 	if (ret == 0)
@@ -353,14 +353,17 @@ static int spawn(int end)
 static int start(void)
 {
 	struct claim_shared *shared;
-	int pair[2], memfd, ret;
+	int pair[2], memfd, ret, yes = 1;
 
 	/* Without a thread id (seccomp) there are no locks between us. */
 	if (thread_id() >= GUARDIAN_OWNER)
 		return -ENOSYS;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
-	shared = map_shared(&memfd);
+	/* Now: the kernel says whose a message is when it is sent. */
+	shared = sys.syscall(SYS_setsockopt, pair[1], SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) < 0
+			 ? NULL
+			 : map_shared(&memfd);
 	if (!shared) {
 		ret = -errno;
 		sys.close(pair[0]);

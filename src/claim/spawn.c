@@ -33,6 +33,7 @@
 
 struct launch {
 	int program, fd;
+	const char *name;
 	char *inner_stack_top;
 	volatile pid_t pid;
 	volatile int error;
@@ -45,7 +46,7 @@ struct launch {
 NEVER_RETURNS static int run_guardian(void *argument)
 {
 	struct launch *launch = argument;
-	char *const argv[] = {(char *)"preallocate-guardian", NULL};
+	char *const argv[] = {(char *)launch->name, NULL};
 	char *const environment[] = {NULL};
 
 	if ((launch->fd == GUARDIAN_SOCKET
@@ -77,9 +78,9 @@ NEVER_RETURNS static int run_intermediate(void *argument)
 	return 0;
 }
 
-int spawn_hidden(int program, int fd, pid_t *spawned)
+int spawn_hidden(int program, const char *name, int fd, pid_t *spawned)
 {
-	struct launch launch = {.program = program, .fd = fd};
+	struct launch launch = {.program = program, .fd = fd, .name = name};
 	char *stack = sys.mmap(NULL, 2 * STACK_BYTES, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	pid_t pid;

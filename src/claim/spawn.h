@@ -6,11 +6,11 @@
 #include <sys/types.h>
 
 /*
- * Starts the program that is open as `program` (helper_open), with fd as its GUARDIAN_SOCKET and nothing
+ * Starts the program that is open as `program` (helper_open), by the name, with fd as its GUARDIAN_SOCKET and nothing
  * else open, so that neither wait(2) nor SIGCHLD ever tell the caller of it; *spawned is its id. 0 or -errno
  * (of execveat too).
  */
-int spawn_hidden(int program, int fd, pid_t *spawned);
+int spawn_hidden(int program, const char *name, int fd, pid_t *spawned);
 
 /*
  * Would a child of a child of ours be seen by this process after all, or be left with somebody? It is adopted

@@ -250,8 +250,8 @@ static bool welcome(void)
 	return send(GUARDIAN_SOCKET, &message, sizeof(message), MSG_NOSIGNAL) >= 0 && message.result == 0;
 }
 
-/* False: the program has let go of us. */
-static bool serve(void)
+/* False: the program has let go of us; *left: by asking us to leave. */
+static bool serve(bool *left)
 {
 	struct claim_request request;
 	int fd, got;
@@ -261,7 +261,8 @@ static bool serve(void)
 	got = receive(&request, sizeof(request), &fd);
 	if (got != 0)
 		return got > 0;
-	return answer(obey(&request, fd)) == 0 && request.verb != CLAIM_LEAVE;
+	*left = request.verb == CLAIM_LEAVE;
+	return answer(obey(&request, fd)) == 0 && !*left;
 }
 
 static bool program_has_ended(void)
@@ -272,24 +273,25 @@ static bool program_has_ended(void)
 	return pidfd < 0 || poll(&poll_fd, 1, 20) == 1;
 }
 
-static void watch(int signals)
+/* True: everything is settled, and the program has sent us away. */
+static bool watch(int signals)
 {
 	for (;;) {
 		struct pollfd poll_fds[2] = {{.fd = GUARDIAN_SOCKET, .events = POLLIN},
 					     {.fd = signals, .events = POLLIN}};
 		struct signalfd_siginfo info;
-		bool look;
+		bool look, left = false;
 
 		if (poll(poll_fds, 2, claims_patience()) < 0 && errno != EINTR)
-			return;
+			return false;
 		look = clock_now() - guardian.last_look >= claims_patience() * NS_PER_MS;
 		/* Any signal means a look at every claim: si_fd may be a number used anew. */
 		while (read(signals, &info, sizeof(info)) > 0)
 			look = true;
 		if (look)
 			claims_look(&guardian);
-		if ((poll_fds[0].revents & (POLLIN | POLLHUP | POLLERR)) && !serve())
-			return;
+		if ((poll_fds[0].revents & (POLLIN | POLLHUP | POLLERR)) && !serve(&left))
+			return left;
 	}
 }
 
@@ -322,8 +324,6 @@ int main(void)
 		return 125;
 	}
 	prctl(PR_SET_NAME, CLAIM_NAME); /* execveat(2) has no path to take it from before Linux 6.14 */
-	if (setsockopt(GUARDIAN_SOCKET, SOL_SOCKET, SO_PASSCRED, &(int){1}, sizeof(int)) < 0)
-		return 125;
 	close_others();
 	for (int fd = 0; fd < GUARDIAN_SOCKET; fd++)
 		close(fd);
@@ -337,7 +337,8 @@ int main(void)
 	guardian.program.pid = peer.pid;
 	guardian.lease_break_ns = lease_break_time();
 	guardian.last_look = clock_now();
-	watch(signals);
+	if (watch(signals))
+		return 0;
 	guardian.program.ended = program_has_ended();
 	if (guardian.program.ended)
 		claims_unlock_all();

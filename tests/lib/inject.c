@@ -70,6 +70,7 @@ static const struct part {
 	{"syscall:openat", SYS_openat},		    {"syscall:pidfd_open", SYS_pidfd_open},
 	{"syscall:pwritev2", SYS_pwritev2},	    {"syscall:read", SYS_read},
 	{"syscall:rt_sigprocmask", SYS_rt_sigprocmask}, {"syscall:setsid", SYS_setsid},
+	{"syscall:setsockopt", SYS_setsockopt},
 	{"syscall:prctl", SYS_prctl},		    {"syscall:getresuid", SYS_getresuid},
 	{"syscall:getresgid", SYS_getresgid},	    {"syscall:setfsuid", SYS_setfsuid},
 	{"syscall:setfsgid", SYS_setfsgid},

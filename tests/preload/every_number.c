@@ -145,7 +145,23 @@ N(execve, char *arguments[] = {(char *)"sh", (char *)"-c", (char *)"wc -c <\"$0\
 N(execveat, char *arguments[] = {(char *)"sh", (char *)"-c", (char *)"wc -c <\"$0\"", file, NULL};
   DO(execveat, AT_FDCWD, "/bin/sh", arguments, environ, 0))
 N(exit_group, DO(exit_group, 6))
-N(prctl, DO(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0); written(fd))
+/* Who it is stays the same, so that what comes after may be done. */
+#define BECOMES(name, ...) N(name, DO(name, __VA_ARGS__); CALL(write(fd, every_bytes, 90)); written(fd))
+BECOMES(prctl, PR_SET_DUMPABLE, 1, 0, 0, 0)
+BECOMES(setuid, getuid())
+BECOMES(setgid, getgid())
+BECOMES(setreuid, -1, getuid())
+BECOMES(setregid, -1, getgid())
+BECOMES(setresuid, -1, getuid(), -1)
+BECOMES(setresgid, -1, getgid(), -1)
+BECOMES(setfsuid, getuid())
+BECOMES(setfsgid, getgid())
+BECOMES(setgroups, 0, NULL)
+BECOMES(capset, NULL, NULL)
+BECOMES(chroot, "/")
+BECOMES(pivot_root, file, file)
+BECOMES(unshare, CLONE_FS)
+BECOMES(setns, fd, 0)
 N(pidfd_getfd, int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
   int number = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0); CALL(number >= 0);
   CALL(write(number, every_bytes, 300)); state(number); close(number); close(pidfd))
@@ -221,7 +237,8 @@ const struct every_row every_number_rows[] = {
 	R(getxattr), R(lgetxattr), R(fgetxattr), R(listxattr), R(llistxattr), R(flistxattr),
 	R(fsync), R(fdatasync), R(syncfs), R(sync),
 	R(renameat2), R(linkat), R(clone), R(clone3), R(execve), R(execveat), R(exit_group),
-	R(prctl), R(pidfd_getfd), R(io_submit), R(io_uring_setup), R(io_uring_enter),
+	R(prctl), R(setuid), R(setgid), R(setreuid), R(setregid), R(setresuid), R(setresgid), R(setfsuid),
+	R(setfsgid), R(setgroups), R(capset), R(chroot), R(pivot_root), R(unshare), R(setns), R(pidfd_getfd), R(io_submit), R(io_uring_setup), R(io_uring_enter),
 	R(io_uring_register), R(sendmsg), R(sendmmsg),
 #ifdef SYS_open
 	R(open), R(creat), R(stat), R(lstat), R(dup2), R(chmod), R(chown), R(lchown), R(utime),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "every.h"
 
+#include <grp.h>
 #include <pty.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -194,9 +196,41 @@ TEST(jumps)
 TEST(controls)
 {
 	CALL(AS(prctl)(PR_SET_DUMPABLE, 1, 0, 0, 0));
+	CALL(write(fd, every_bytes, 90));
 	EXTENDED(fd);
 	CALL(AS(prctl)(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	EXTENDED(fd);
 }
+
+/* Who it is stays the same, so that what comes after may be done. */
+static void became(int fd)
+{
+	state(fd);
+	CALL(write(fd, every_bytes, 90));
+	CALL(getuid() + geteuid() + getgid() + getegid() == 2 * (getuid() + getgid()));
+	EXTENDED(fd);
+}
+
+#define BECOMES(name, function, ...) \
+	TEST(name) \
+	{ \
+		errno = 0; \
+		CALL(AS(function)(__VA_ARGS__)); \
+		CALL(errno); \
+		became(fd); \
+	}
+
+int capset(void *header, const void *data);
+
+BECOMES(becomes_user, setuid, getuid())
+BECOMES(becomes_users, setreuid, (uid_t)-1, getuid())
+BECOMES(becomes_user_of_three, setresuid, (uid_t)-1, getuid(), (uid_t)-1)
+BECOMES(becomes_groups, setgroups, 0, NULL)
+BECOMES(becomes_members, initgroups, "root", getgid())
+BECOMES(becomes_capable, capset, NULL, NULL)
+BECOMES(becomes_rooted, chroot, "/")
+BECOMES(becomes_apart, unshare, CLONE_FS)
+BECOMES(becomes_elsewhere, setns, fd, 0)
 
 /* What says goes to descriptor 1 again. */
 static void tell(int kept)
@@ -290,6 +324,15 @@ const struct every_row every_process_rows[] = {
 	{"_exit _Exit quick_exit", ends},
 	{"longjmp _longjmp siglongjmp __longjmp_chk", jumps},
 	{"prctl", controls},
+	{"setuid seteuid setgid setegid setfsuid setfsgid", becomes_user},
+	{"setreuid setregid", becomes_users},
+	{"setresuid setresgid", becomes_user_of_three},
+	{"setgroups", becomes_groups},
+	{"initgroups", becomes_members},
+	{"capset", becomes_capable},
+	{"chroot", becomes_rooted},
+	{"unshare", becomes_apart},
+	{"setns", becomes_elsewhere},
 	{"login_tty", logs_in},
 	{"forkpty", forks_with_terminal},
 	{"daemon", becomes_daemon},

@@ -45,23 +45,23 @@ static void die(void)
 	kill(getpid(), SIGKILL);
 }
 
-static int receive(struct claim_request *request)
+static int receive(void *to, size_t bytes)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
 	} control;
-	struct iovec iov = {request, sizeof(*request)};
+	struct iovec iov = {to, bytes};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 				 .msg_controllen = sizeof(control)};
 	struct cmsghdr *header;
 	int fd = -1;
 
-	if (recvmsg(GUARDIAN_SOCKET, &message, 0) != sizeof(*request))
+	if (recvmsg(GUARDIAN_SOCKET, &message, 0) != (ssize_t)bytes)
 		return -2;
-	header = CMSG_FIRSTHDR(&message);
-	if (header)
-		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+	for (header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header))
+		if (header->cmsg_type == SCM_RIGHTS)
+			memcpy(&fd, CMSG_DATA(header), sizeof(fd));
 	return fd;
 }
 
@@ -113,6 +113,43 @@ static void take(const char *name, struct claim_slot *slot, int fd)
 	}
 }
 
+static void greet(int result)
+{
+	struct claim_welcome message = {.version = CLAIM_VERSION, .result = result};
+
+	send(GUARDIAN_SOCKET, &message, sizeof(message), MSG_NOSIGNAL);
+}
+
+/* False: it won't be served. */
+static bool welcome(const char *name)
+{
+	struct claim_hello hello;
+	int fd = receive(&hello, sizeof(hello));
+
+	if (strcmp(name, "says-little") == 0)
+		send(GUARDIAN_SOCKET, "", 1, MSG_NOSIGNAL);
+	if (strcmp(name, "says-much") == 0) {
+		struct claim_welcome much[2] = {{CLAIM_VERSION, 0}, {CLAIM_VERSION, 0}};
+
+		send(GUARDIAN_SOCKET, much, sizeof(much), MSG_NOSIGNAL);
+	}
+	if (strcmp(name, "is-newer") == 0) {
+		struct claim_welcome newer = {CLAIM_VERSION + 1, 0};
+
+		send(GUARDIAN_SOCKET, &newer, sizeof(newer), MSG_NOSIGNAL);
+	}
+	if (strcmp(name, "says-no") == 0) {
+		greet(-EPROTO);
+		return true;
+	}
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (shared == MAP_FAILED)
+		return false;
+	atomic_store(&shared->guardian, (uint32_t)getpid());
+	greet(0);
+	return true;
+}
+
 static int be_guardian(const char *name)
 {
 	struct claim_request request;
@@ -120,22 +157,10 @@ static int be_guardian(const char *name)
 
 	if (strcmp(name, "exits") == 0)
 		return 0;
-	while ((fd = receive(&request)) != -2) {
+	if (!welcome(name))
+		return 1;
+	while ((fd = receive(&request, sizeof(request))) != -2) {
 		switch (request.verb) {
-		case CLAIM_HELLO:
-			if (strcmp(name, "says-little") == 0)
-				send(GUARDIAN_SOCKET, "", 1, MSG_NOSIGNAL);
-			if (strcmp(name, "says-no") == 0) {
-				answer(-EPROTO);
-				break;
-			}
-			shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED,
-				      fd, 0);
-			if (shared == MAP_FAILED)
-				return 1;
-			atomic_store(&shared->guardian, (uint32_t)getpid());
-			answer(0);
-			break;
 		case CLAIM_TAKE:
 			taken = fd;
 			take(name, &shared->slots[request.slot], fd);
@@ -194,7 +219,8 @@ static void append_under(int flags, uint32_t reason)
 
 	twin_open(&t, "a.log", flags);
 	append_some(&t);
-	assert_int_equal(twin_reasons(&t) & ~(uint32_t)KEEP_FAILED, reason & ~(uint32_t)KEEP_FAILED);
+	assert_int_equal(twin_reasons(&t) & ~(uint32_t)(KEEP_FAILED | KEEP_UNGUARDED),
+			 reason & ~(uint32_t)(KEEP_FAILED | KEEP_UNGUARDED));
 	if (reason)
 		assert_true(twin_reasons(&t) & reason);
 	twin_close(&t);
@@ -202,7 +228,8 @@ static void append_under(int flags, uint32_t reason)
 
 static void no_guardian_is_no_harm(void **state)
 {
-	static const char *const names[] = {"exits", "says-no", "says-little", "stops", "lingers",
+	static const char *const names[] = {"exits", "says-no", "says-little", "says-much",
+					    "is-newer", "stops", "lingers",
 					    "dies-in-take", "dies-in-extend"};
 
 	(void)state;
@@ -306,15 +333,15 @@ static void three_failures_are_enough(void **state)
 		for (int i = 0; i < 6; i++) {
 			twin_due(&t);
 			append_some(&t);
-			assert_true(twin_reasons(&t) & KEEP_FAILED);
+			assert_true(twin_reasons(&t) & KEEP_UNGUARDED);
 			assert_int_equal(claim_socket(), -1);
 		}
 		twin_close(&t);
 		sys.clone = real.clone;
-		assert_int_equal(starts, 3);
+		assert_int_equal(starts, exits ? 3 : 0);
 	}
 	twin_guardian("");
-	append_under(O_RDWR, KEEP_FAILED);
+	append_under(O_RDWR, KEEP_UNGUARDED);
 }
 
 static void limit(__rlimit_resource_t what, rlim_t value, struct rlimit *was)
@@ -336,7 +363,7 @@ static void limits_keep_it_from_starting(void **state)
 	twin_guardian(guardian);
 	/* The memory that both map is a file, too. */
 	limit(RLIMIT_FSIZE, 300000, &was);
-	append_under(O_RDWR, KEEP_FAILED);
+	append_under(O_RDWR, KEEP_UNGUARDED);
 	assert_int_equal(claim_socket(), -1);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
 
@@ -349,7 +376,7 @@ static void limits_keep_it_from_starting(void **state)
 	twin_guardian(guardian);
 	first = dup(0);
 	limit(RLIMIT_NOFILE, (rlim_t)first + 4, &was); /* the twins, and nothing for us */
-	append_under(O_RDWR, KEEP_FAILED);
+	append_under(O_RDWR, KEEP_UNGUARDED);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 	close(first);
 }
@@ -399,7 +426,7 @@ static void a_guardian_that_would_show_is_not_started(void **state)
 
 	twin_guardian(guardian);
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
-	append_under(O_RDWR, KEEP_FAILED);
+	append_under(O_RDWR, KEEP_UNGUARDED);
 	assert_int_equal(claim_socket(), -1);
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 }

@@ -511,11 +511,12 @@ static void eight_threads_on_the_same_files(void **state)
 	close(reopened_fd);
 }
 
-static void find_guardian(char *path, size_t size)
+static const char *find_guardian(char *path, size_t size)
 {
 	const char *build = getenv("PREALLOCATE_BUILDDIR");
 
 	snprintf(path, size, "%s/preallocate-guardian", build ? build : ".");
+	return path;
 }
 
 static int set_up(void **state)
