@@ -50,7 +50,7 @@ trap_root() { # a directory of nobody's, with a guardian at each place where one
 		printf '#!/bin/sh\necho trapped >/trapped\n' >"$MNT/jail$place"
 		chmod 755 "$MNT/jail$place"
 	done
-	mkdir -p "$MNT/jail/proc" "$MNT/jail/bin" "$MNT/jail/lib64" "$MNT/jail/lib/x86_64-linux-gnu"
+	mkdir -p "$MNT/jail${LIBRARY%/*}" "$MNT/jail$PREALLOCATE_BUILDDIR/.libs" "$MNT/jail/proc" "$MNT/jail/bin" "$MNT/jail/lib64" "$MNT/jail/lib/x86_64-linux-gnu"
 	cp /bin/dash "$MNT/jail/bin/sh"
 	ldd /bin/dash | grep -o '/[^ ]*' | while read -r place; do
 		mkdir -p "$MNT/jail${place%/*}"
@@ -124,7 +124,8 @@ done
 printf 'secret\n' >"$MNT/root-only"
 chmod 600 "$MNT/root-only"
 rm -f "$MNT/a.data"
-check "nobody, past the library, asks root's guardian" turncoat setresuid-bare "$MNT/a.data" "$MNT/root-only"
+check "nobody, past the library, asks root's guardian" turncoat setresuid-bare "$MNT/a.data" "$MNT/root-only" &&
+	is "it has done nothing to root's file meanwhile" "$(tail -n 1 "$SCRATCH/.check")" 7
 is "it has done nothing to root's file" "$(getfattr -d -m . "$MNT/root-only" 2>&1)" ""
 check "and is gone" wait_until 3 no_guardian
 
@@ -182,21 +183,20 @@ stopped() {
 check "a guardian that is stopped, and may not be sent a signal, holds nobody up for ever" stopped
 is "the file has its mark" "$(getfattr -d -m . "$MNT/stopped.data" 2>/dev/null | grep -c user.preallocate)" 1
 terminated() {
-	local pid began status
+	local pid status
 
 	env "PREALLOCATE_RULES=*.data mode=zero prealloc-size=1M" LD_PRELOAD="$LIBRARY" \
 		"$HOME_OF_IT/turncoat" stopped "$MNT/stopped2.data" >"$SCRATCH/out" 2>&1 &
 	pid=$!
 	wait_until 10 grep -q closing "$SCRATCH/out"
-	kill -TERM $pid 2>/dev/null
+	kill -TERM "$pid" 2>/dev/null
 	wait $pid
 	status=$?
 	[ $status -eq 143 ] || [ $status -eq 0 ]
 }
 check "SIGTERM ends a program that waits for one" terminated
-for pid in $(grep -ls '^preallocate-gua' /proc/[0-9]*/comm); do
-	pid=${pid#/proc/}
-	kill -KILL "${pid%/comm}"
+grep -ls '^preallocate-gua' /proc/[0-9]*/comm | while IFS=/ read -r _ _ pid _; do
+	kill -KILL "$pid"
 done
 check "recovery finds the end" "$PREALLOCATE" recover "$MNT"
 is "of the stopped one's file" "$(stat -c %s "$MNT/stopped.data")" 1280

@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,8 +100,12 @@ static void ask_by_hand(int with)
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
-	char request[88] = {1, 0, 0, 0, 77};
-	struct iovec iov = {request, sizeof(request)};
+	/* struct claim_request: CLAIM_TAKE for slot 77, readable, [0, 100) in steps of 1 MiB. */
+	struct {
+		uint32_t words[4];
+		int64_t numbers[9];
+	} request = {{1, 77, 2, 0}, {0, 100, 0, INT64_C(1) << 40, INT64_C(1000000000), 0, 0, 1 << 20, 4096}};
+	struct iovec iov = {&request, sizeof(request)};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 				 .msg_controllen = sizeof(control)};
 
@@ -136,6 +141,7 @@ static void go_to(const char *how, const char *directory)
 int main(int argc, char **argv)
 {
 	const char *how = argc > 2 ? argv[1] : "", *path = argv[2];
+	struct stat st;
 	int other;
 	char byte;
 
@@ -143,17 +149,17 @@ int main(int argc, char **argv)
 	fd = open(path, O_RDWR | O_CREAT | O_APPEND, 0644);
 	if (fd < 0)
 		err(99, "%s", path);
-	if (strcmp(how, "undumpable") != 0)
-		append();
 	if (argc == 4 && (!strncmp(how, "chroot", 6) || !strcmp(how, "pivot"))) {
 		go_to(how, argv[3]);
-		/* Any other guardian of this program's would be started now. */
+		/* Its guardian would be started now. */
 		append();
 		fd = open("/inside.data", O_RDWR | O_CREAT | O_APPEND, 0644);
 		written = 0;
 		append();
 		return check("/inside.data");
 	}
+	if (strcmp(how, "undumpable") != 0)
+		append();
 	if (!strcmp(how, "seteuid")) {
 		printf("%d\n", seteuid(NOBODY));
 	} else if (!strcmp(how, "setfsuid")) {
@@ -164,7 +170,8 @@ int main(int argc, char **argv)
 		other = open(argv[3], O_RDWR);
 		printf("%ld\n", bare(SYS_setresuid, NOBODY, NOBODY, NOBODY));
 		ask_by_hand(other);
-		sleep(1);
+		usleep(300000);
+		printf("%lld\n", fstat(other, &st) < 0 ? -1 : (long long)st.st_size);
 	} else if (!strcmp(how, "undumpable")) {
 		prctl(PR_SET_DUMPABLE, 0);
 		append();
