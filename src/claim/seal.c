@@ -78,6 +78,8 @@ int seal_mark(struct claimed *claimed, int64_t size, int64_t file_end)
 		mark->floor = mark->data_end;
 	mark->size_before = size;
 	mark->file_end = file_end;
+	if (claimed->writes)
+		mark->flags |= MARK_WRITTEN;
 	ret = mark_write(claimed->fd, mark);
 	if (ret == -EOPNOTSUPP && does_without_mark(claimed->fd)) {
 		mark->key = 0;
@@ -95,18 +97,6 @@ static int record_is_ours(const struct claimed *claimed, int64_t at)
 	if (!claimed->readable)
 		return 1;
 	return record_read(claimed->fd, at, claimed->mark.key, claimed->mark.ino, &record);
-}
-
-int seal_extended(struct claimed *claimed)
-{
-	int ret = claimed->record_at ? record_is_ours(claimed, claimed->record_at) : 0;
-
-	/* Somebody's bytes in its place stay, for the settle to find. */
-	if (ret > 0)
-		ret = record_clear(claimed->fd, claimed->record_at);
-	if (ret == 0)
-		publish_none(claimed, claimed->mark.floor);
-	return ret;
 }
 
 int seal_settle(struct claimed *claimed, int64_t end)
@@ -129,7 +119,7 @@ void seal_doubt(struct claimed *claimed)
 {
 	if (!claimed->mark.key)
 		return;
-	claimed->mark.flags = MARK_DOUBTED;
+	claimed->mark.flags = MARK_DOUBTED | (claimed->mark.flags & MARK_WRITTEN);
 	claimed->mark.data_end = atomic_load(&claimed->positions.data_end);
 	if (claimed->mark.data_end > claimed->mark.size_before)
 		claimed->mark.size_before = claimed->mark.data_end;
@@ -188,12 +178,29 @@ static struct record record_now(struct claimed *claimed, bool open)
 	return record;
 }
 
+/* Within a change of the sequence. */
+static int write_record(struct claimed *claimed, const struct record *record)
+{
+	struct claim_slot *slot = claimed->slot;
+	int64_t at = find_place(claimed);
+	int ret;
+
+	/* Before it is there: should the guardian end in between, the settle knows it for no data. */
+	if (at > 0) {
+		claimed->record_at = at;
+		atomic_store(&slot->record_at, at);
+	}
+	ret = at < 0 ? (int)at : record_write(claimed->fd, at, record);
+	if (ret == 0)
+		publish(claimed, at, record);
+	return ret;
+}
+
 int seal_record(struct claimed *claimed, bool open)
 {
 	struct claim_slot *slot = claimed->slot;
 	struct record record = record_now(claimed, open);
 	struct stat before, after;
-	int64_t at;
 	int ret;
 
 	if (!claimed->mark.key) {
@@ -204,20 +211,46 @@ int seal_record(struct claimed *claimed, bool open)
 	if (sys.fstat(claimed->fd, &before) < 0)
 		return -errno;
 	atomic_fetch_add(&slot->sequence, 1);
-	at = find_place(claimed);
-	/* Before it is there: should the guardian end in between, the settle knows it for no data. */
-	if (at > 0) {
-		claimed->record_at = at;
-		atomic_store(&slot->record_at, at);
-	}
-	ret = at < 0 ? (int)at : record_write(claimed->fd, at, &record);
+	ret = write_record(claimed, &record);
 	if (sys.fstat(claimed->fd, &after) == 0 &&
 	    !(same_time(&before.st_mtim, &after.st_mtim) &&
 	      same_time(&before.st_atim, &after.st_atim)))
 		restore_times(claimed->fd, &before);
 	atomic_fetch_add(&slot->sequence, 1);
+	return ret;
+}
+
+/* Neither their last byte tells where the data end, nor their last block, nor what the mark is sure of. */
+static bool needs_record(const struct claimed *claimed)
+{
+	int64_t data_end = atomic_load(&claimed->positions.data_end);
+
+	return claimed->written && claimed->mark.key && data_end > claimed->mark.floor &&
+	       atomic_load(&claimed->slot->nonzero_end) != data_end;
+}
+
+int seal_extended(struct claimed *claimed)
+{
+	int64_t was_at = claimed->record_at;
+	int ours = was_at ? record_is_ours(claimed, was_at) : 0, ret = 0;
+
+	if (ours < 0)
+		return ours;
+	if (needs_record(claimed)) {
+		struct record record = record_now(claimed, false);
+
+		/* The new one first: who finds the file in between goes by either. */
+		claimed->record_at = 0;
+		ret = write_record(claimed, &record);
+		if (ret == 0 && ours > 0)
+			ret = record_clear(claimed->fd, was_at);
+		return ret;
+	}
+	/* Somebody's bytes in its place stay, for the settle to find. */
+	if (ours > 0)
+		ret = record_clear(claimed->fd, was_at);
 	if (ret == 0)
-		publish(claimed, at, &record);
+		publish_none(claimed, claimed->mark.floor);
 	return ret;
 }
 

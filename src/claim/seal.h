@@ -15,7 +15,7 @@ int seal_begin(struct claimed *claimed, int64_t floor);
 /* Before each allocation, from the real size to file_end. */
 int seal_mark(struct claimed *claimed, int64_t size, int64_t file_end);
 
-/* After it: what was recorded stands in the mark now. */
+/* After it: the record goes to the new end, if there has to be one. */
 int seal_extended(struct claimed *claimed);
 
 /* Before the cut to end. */

@@ -52,7 +52,7 @@ void session_close_socket(void)
 
 /*
  * What the guardian's process does (proc_pid_stat(5): R runs, S sleeps, D waits for a disk, T stopped);
- * 0: it isn't there any more, or nobody knows. By the time of its start: its id may be another's.
+ * 0: it has ended, or nobody knows. By the time of its start: its id may be another's.
  */
 static char guardian_state(void)
 {
@@ -77,16 +77,13 @@ static char guardian_state(void)
 		return 0;
 	if (session.guardian_born == 0)
 		session.guardian_born = born;
-	return session.guardian_born == born ? state[2] : 0;
+	return session.guardian_born == born && state[2] != 'Z' && state[2] != 'X' ? state[2] : 0;
 }
 
 /* False: it isn't there, or may not be sent a signal. */
 static bool signal_guardian(int number)
 {
-	char state = guardian_state();
-
-	return state && state != 'Z' && state != 'X' &&
-	       sys.syscall(SYS_kill, session.guardian, number) == 0;
+	return guardian_state() && sys.syscall(SYS_kill, session.guardian, number) == 0;
 }
 
 /*

@@ -12,7 +12,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define MAGIC UINT16_C(0x6170)
+#define MAGIC UINT16_C(0x6171)
 #define MOST_TRIES 3
 
 /* The names of the fields say what stands there; all little endian. */
@@ -21,7 +21,6 @@ struct stored {
 	uint16_t flags;
 	uint32_t digest; /* of the rest */
 	uint32_t key;
-	uint32_t boot;
 	uint32_t generation;
 	uint32_t ino_low, ino_high;
 	uint32_t positions[4][2];
@@ -54,7 +53,6 @@ void mark_encode(const struct mark *mark, unsigned char bytes[static MARK_BYTES]
 		.magic = htole16(MAGIC),
 		.flags = htole16(mark->flags),
 		.key = htole32(mark->key),
-		.boot = htole32(mark->boot),
 		.generation = htole32(mark->generation),
 		.ino_low = htole32((uint32_t)mark->ino),
 		.ino_high = htole32((uint32_t)(mark->ino >> 32)),
@@ -79,7 +77,6 @@ int mark_decode(struct mark *mark, const void *bytes, int64_t size)
 		return -EINVAL;
 	*mark = (struct mark){
 		.key = le32toh(stored.key),
-		.boot = le32toh(stored.boot),
 		.generation = le32toh(stored.generation),
 		.flags = le16toh(stored.flags),
 		.ino = le32toh(stored.ino_low) | (uint64_t)le32toh(stored.ino_high) << 32,
@@ -108,20 +105,6 @@ static uint32_t generation_of(int fd)
 	return (uint32_t)generation;
 }
 
-/* Asked for each time: a container that is frozen, copied and thawed elsewhere wakes in another. */
-static uint32_t this_boot(void)
-{
-	char id[64];
-	int fd = sys.openat(AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t got;
-
-	if (fd < 0)
-		return 0;
-	got = sys.pread(fd, id, sizeof(id), 0);
-	sys.close(fd);
-	return got > 0 ? digest(id, (size_t)got) : 0;
-}
-
 static uint32_t random_key(void)
 {
 	uint32_t key = 0;
@@ -144,7 +127,6 @@ int mark_identify(struct mark *mark, int fd)
 	if (sys.fstat(fd, &st) < 0)
 		return -errno;
 	mark->key = random_key();
-	mark->boot = this_boot();
 	mark->generation = generation_of(fd);
 	mark->ino = st.st_ino;
 	return 0;
@@ -201,11 +183,4 @@ bool mark_agrees(const struct mark *mark, int fd, const struct stat *st)
 	if (mark->flags & MARK_SETTLED)
 		return st->st_size == mark->data_end || st->st_size == mark->file_end;
 	return st->st_size >= mark->size_before && st->st_size <= mark->file_end;
-}
-
-bool mark_is_of_this_boot(const struct mark *mark)
-{
-	uint32_t boot = this_boot();
-
-	return !boot || !mark->boot || boot == mark->boot;
 }

@@ -13,19 +13,20 @@
 #define MARK_NAME "user.preallocate"
 
 /* As it is stored: little endian. It fits behind an ext4 inode of 256 bytes, without a block. */
-#define MARK_BYTES 60
+#define MARK_BYTES 56
 
 enum mark_flags {
 	/* What follows data_end isn't ours alone: whole blocks count (the lease was broken by force). */
 	MARK_DOUBTED = 1,
 	/* The file is being cut, from file_end to data_end: what follows is of the one size or the other. */
 	MARK_SETTLED = 2,
+	/* Zeroes are written ahead: that a block is written tells of no data. */
+	MARK_WRITTEN = 4,
 };
 
 /* Positions in bytes, all >= 0 and in this order: floor, data_end, size_before, file_end. */
 struct mark {
 	uint32_t key;	     /* random, not 0: the records of this extension have the same */
-	uint32_t boot;	     /* a digest of the boot's id; 0: it couldn't be read */
 	uint32_t generation; /* of the inode number; 0 where the filesystem tells none */
 	uint16_t flags;	     /* enum mark_flags */
 	uint64_t ino;
@@ -41,7 +42,7 @@ void mark_encode(const struct mark *mark, unsigned char bytes[static MARK_BYTES]
 /* Any bytes at all. -EINVAL: not a mark, not a whole one, or of another version. */
 int mark_decode(struct mark *mark, const void *bytes, int64_t size);
 
-/* Key, boot, inode and generation, for a file that is about to be marked; nothing else. */
+/* Key, inode and generation, for a file that is about to be marked; nothing else. */
 int mark_identify(struct mark *mark, int fd);
 
 /*
@@ -63,8 +64,5 @@ int mark_settle(int fd, struct mark *mark, int64_t end, int64_t size);
  * since. In the middle of an allocation ext4 may have come to any size between the two.
  */
 bool mark_agrees(const struct mark *mark, int fd, const struct stat *st);
-
-/* The machine hasn't been started anew since: what was written is there, synced or not. */
-bool mark_is_of_this_boot(const struct mark *mark);
 
 #endif

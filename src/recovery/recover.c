@@ -10,39 +10,39 @@
 /* Records that may be there: of the real size, and of the one before an extension was over. */
 #define PLACES 2
 
-int64_t recover_begin(const struct mark *mark, bool this_boot)
+int64_t recover_begin(const struct mark *mark)
 {
 	/* The mark of a cut names one end; one that names two was made up. */
-	return this_boot || (mark->flags & MARK_SETTLED) ? mark->data_end : mark->floor;
+	return mark->flags & MARK_SETTLED ? mark->data_end : mark->floor;
 }
 
 /*
  * A record tells of appends that may not have come to the disk as it has: then its last byte that isn't
  * zero is missing, and the program was never told that they are synced.
  */
-static int64_t end_of_record(const struct record *record, int64_t used, bool this_boot)
+static int64_t end_of_record(const struct record *record, int64_t used)
 {
 	if (record->nonzero_end > 0 && used < record->nonzero_end)
 		return record->synced_end;
-	/* Open since the last sync, and what wasn't synced is gone. */
-	return record->open && !this_boot ? record->synced_end : record->end;
+	/* Open since the last sync: what came after that may be there or not. Its block tells. */
+	return record->open ? record->synced_end : record->end;
 }
 
 int64_t recover_end(const struct mark *mark, const struct recover_facts *facts, bool strip_zeros,
 		    enum recover_source *source)
 {
-	int64_t end = recover_begin(mark, facts->this_boot), told = facts->used;
+	int64_t end = recover_begin(mark), told = facts->used;
 	bool doubt = mark->flags & MARK_DOUBTED;
 
 	*source = RECOVER_BY_MARK;
 	if (facts->has_record) {
-		int64_t recorded = end_of_record(&facts->record, facts->used, facts->this_boot);
+		int64_t recorded = end_of_record(&facts->record, facts->used);
 
 		if (recorded > end) {
 			end = recorded;
 			*source = RECOVER_BY_RECORD;
 		}
-		doubt |= facts->record.open && facts->this_boot;
+		doubt |= facts->record.open;
 		told = record_told_end(&facts->record, facts->used);
 		/* Torn: what follows never came to its block, and was never synced. */
 		if (told > facts->block_end)
@@ -52,6 +52,14 @@ int64_t recover_end(const struct mark *mark, const struct recover_facts *facts, 
 	if (facts->used > end) {
 		end = told;
 		*source = told > facts->used ? RECOVER_BY_RECORD : RECOVER_BY_DATA;
+	}
+	/*
+	 * What the mark knew was in the page cache, and is there as far as blocks are written: the filesystem may have
+	 * been shut down since, on a machine that runs on.
+	 */
+	if (!(mark->flags & MARK_WRITTEN) && mark->data_end > end && facts->block_end > end) {
+		*source = RECOVER_BY_MARK;
+		end = mark->data_end < facts->block_end ? mark->data_end : facts->block_end;
 	}
 	if (doubt && facts->block_end > end) {
 		*source = strip_zeros ? RECOVER_BY_STRIP : RECOVER_BY_BLOCK;
@@ -69,7 +77,7 @@ struct places {
 static int look_for_records(int fd, const struct mark *mark, struct recover_facts *facts,
 			     struct places *places)
 {
-	int64_t begin = recover_begin(mark, facts->this_boot);
+	int64_t begin = recover_begin(mark);
 	const int64_t sizes[PLACES] = {facts->size, mark->size_before};
 
 	for (int i = 0; i < PLACES; i++) {
@@ -124,7 +132,7 @@ static int64_t end_of_bytes(int fd, int64_t from, int64_t to)
 static int find_facts(int fd, const struct mark *mark, struct recover_facts *facts,
 		      struct places *places)
 {
-	int64_t begin = recover_begin(mark, facts->this_boot);
+	int64_t begin = recover_begin(mark);
 	int ret = look_for_records(fd, mark, facts, places);
 
 	if (ret < 0)
@@ -167,8 +175,7 @@ static int cut(int fd, struct mark *mark, const struct stat *before, const struc
 static int obey(int fd, struct mark *mark, const struct stat *st,
 		const struct recover_options *options, struct recovery *recovery)
 {
-	struct recover_facts facts = {.size = st->st_size,
-				      .this_boot = mark_is_of_this_boot(mark)};
+	struct recover_facts facts = {.size = st->st_size};
 	struct places places;
 	int ret = find_facts(fd, mark, &facts, &places);
 

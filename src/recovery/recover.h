@@ -38,7 +38,6 @@ struct recovery {
 /* What was found in the tail. */
 struct recover_facts {
 	int64_t size;
-	bool this_boot;		/* mark_is_of_this_boot */
 	bool has_record;	/* record is valid */
 	struct record record;
 	int64_t used;		/* behind the last byte that isn't zero, or where the search began */
@@ -49,8 +48,11 @@ struct recover_facts {
 int64_t recover_end(const struct mark *mark, const struct recover_facts *facts, bool strip_zeros,
 		    enum recover_source *source);
 
-/* From where the tail has to be looked through. */
-int64_t recover_begin(const struct mark *mark, bool this_boot);
+/*
+ * From where the tail has to be looked through: what the mark knows beyond that was in the page cache when it was
+ * written, and the filesystem may have been shut down since, on a machine that runs on.
+ */
+int64_t recover_begin(const struct mark *mark);
 
 /*
  * The caller holds the claim, and fd is open for reading and writing (with dry_run: for reading).

@@ -64,7 +64,7 @@ static int64_t next_below(const uint8_t **data, size_t *size, int64_t limit)
 static void end_is_possible(const struct record *record, const uint8_t *data, size_t size)
 {
 	uint8_t bits = size > 0 ? data[0] : 0;
-	struct recover_facts facts = {.this_boot = bits & 1, .has_record = record != NULL};
+	struct recover_facts facts = {.has_record = record != NULL};
 	struct mark mark = {.key = 1, .flags = bits & 2 ? MARK_DOUBTED : 0};
 	enum recover_source source;
 	int64_t begin, end;
@@ -78,7 +78,7 @@ static void end_is_possible(const struct record *record, const uint8_t *data, si
 	mark.size_before = bits & 4 ? facts.size : next_below(&data, &size, facts.size);
 	mark.data_end = next_below(&data, &size, mark.size_before);
 	mark.floor = next_below(&data, &size, mark.data_end);
-	begin = recover_begin(&mark, facts.this_boot);
+	begin = recover_begin(&mark);
 	facts.used = begin + next_below(&data, &size, facts.size - begin);
 	facts.block_end = facts.used + next_below(&data, &size, facts.size - facts.used);
 	if (record)

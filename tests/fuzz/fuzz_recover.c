@@ -22,11 +22,9 @@
 #define PAGES 40 /* more than FIEMAP tells of at once */
 #define LONGEST (PAGES * PAGE)
 #define FILE_FD 1000000 /* closed: what doesn't go through the table fails */
-#define BOOT_FD 1000001
 #define INO 4711
 #define GENERATION 42
 
-static const char boot_id[] = "0f5cb12c-6c3b-4a36-8d0a-3a3fc9c0a1d5\n";
 
 enum fault { NO_FAULT, KILLED, FAILS_WITH_EIO, FAILS_WITH_EINTR };
 
@@ -109,30 +107,12 @@ static int fake_ioctl(int fd, unsigned long request, ...)
 	return -1;
 }
 
-static int fake_openat(int dirfd, const char *path, int flags, ...)
-{
-	(void)dirfd;
-	(void)flags;
-	require(!strcmp(path, "/proc/sys/kernel/random/boot_id"), "another file is opened");
-	return fails() ? -1 : BOOT_FD;
-}
-
-static int fake_close(int fd)
-{
-	require(fd == BOOT_FD, "something else is closed");
-	return 0;
-}
-
 static ssize_t fake_pread(int fd, void *buffer, size_t bytes, off_t offset)
 {
 	int64_t left = now.size - offset;
 
 	if (fails())
 		return -1;
-	if (fd == BOOT_FD) {
-		memcpy(buffer, boot_id, sizeof(boot_id) - 1);
-		return sizeof(boot_id) - 1;
-	}
 	require(fd == FILE_FD && offset >= 0, "a read of something else");
 	if (left <= 0)
 		return 0;
@@ -267,8 +247,6 @@ static void fake_calls(void)
 	memset(&sys, 0, sizeof(sys));
 	sys.fstat = fake_fstat;
 	sys.ioctl = fake_ioctl;
-	sys.openat = fake_openat;
-	sys.close = fake_close;
 	sys.pread = fake_pread;
 	sys.lseek = fake_lseek;
 	sys.pwritev = fake_pwritev;
@@ -327,7 +305,6 @@ static void make_mark(struct source *source, struct mark *mark)
 	uint8_t bits = next(source);
 
 	*mark = (struct mark){.key = 1 + bits % 2, .ino = INO};
-	mark->boot = bits & 2 ? digest(boot_id, sizeof(boot_id) - 1) : bits & 4 ? 77 : 0;
 	mark->generation = now.has_generation ? GENERATION : 0;
 	mark->flags = bits & 8 ? next(source) : 0;
 	if ((bits & 0x30) == 0x30)

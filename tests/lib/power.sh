@@ -6,24 +6,19 @@
 #	power_filesystem TYPE HOW [SIZE]	mounts a fresh one at $MNT; fails as with_filesystem does
 #	cut_power ACK...	at this instant, and kills the group. What the ACKs said in the moment
 #				before is in ACK.before
-#	power_again		mounts what has reached the disk, in what passes for another boot
+#	power_again		mounts what has reached the disk, on the machine that runs on
 #	power_check		unmounts it and has fsck look, which must find nothing
 #
 # HOW is "shutdown" (ext4, XFS: the filesystem refuses from then on, and flushes nothing) or "clone":
 # its image lies on an XFS of its own, and goes on with what that held at the instant.
 #
 # The script runs in a mount namespace of its own, since a copy of our mounts in another one would
-# keep the filesystem, and the boot's id is covered by a file. So it begins with
+# keep the filesystem. So it begins with
 #
 #	[ -n "${PREALLOCATE_TEST_NAMESPACE:-}" ] || ! unshare --mount true 2>/dev/null ||
 #		PREALLOCATE_TEST_NAMESPACE=1 exec unshare --mount bash "$0"
 
 [ -n "${PREALLOCATE_TEST_NAMESPACE:-}" ] || skip_all "a mount namespace needs root"
-
-BOOT_ID=/proc/sys/kernel/random/boot_id
-cp /proc/sys/kernel/random/uuid "$SCRATCH/boot_id"
-chmod 644 "$SCRATCH/boot_id"
-mount --bind "$SCRATCH/boot_id" "$BOOT_ID" || skip_all "$BOOT_ID can't be covered"
 
 power_type=
 power_how=
@@ -72,7 +67,6 @@ cut_power() {
 }
 
 power_again() {
-	cat /proc/sys/kernel/random/uuid >"$SCRATCH/boot_id"
 	mount -o loop "$power_image" "$MNT"
 }
 

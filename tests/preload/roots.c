@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Another root, and other namespaces, with an extended file open: the guardian's program isn't to be
- * found there, and unshare(2) and setns(2) want a process of one thread.
+ * Another root, and other namespaces, with an extended file open: no guardian is started there, and unshare(2) and setns(2) want a process of one thread.
  */
 #include "transcript.h"
 
@@ -41,8 +40,7 @@ static void in_root(int flags)
 	CALL(mkdir("root", 0755));
 	CALL(chroot("root"));
 	CALL(chdir("/"));
-	/* The guardian has been started before. */
-	again(fd);
+	append(fd);
 	go_on(fd, flags ? "/append.dat" : "/inside.dat");
 }
 
@@ -62,7 +60,7 @@ static void unshared(int flags)
 	pid_t child;
 
 	CALL(unshare(CLONE_NEWUSER | CLONE_NEWNS));
-	again(fd);
+	append(fd);
 	CALL(unshare(CLONE_FILES | CLONE_FS));
 	CALL(unshare(CLONE_NEWPID | CLONE_NEWIPC));
 	child = fork();

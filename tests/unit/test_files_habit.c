@@ -25,13 +25,13 @@ static unsigned int asked_for(struct twin *t, const char *data, bool synchronous
 		sync_it(t);
 	questions_asked = asked();
 	if (atomic_load(&slot_of(t)->recorded_open))
-		assert_true(found_after(t, KILLED) >= end);
+		assert_true(found_after(t) >= end);
 	else
-		assert_found(t, KILLED, end);
+		assert_found(t, end);
 	if (synchronously)
-		assert_found(t, POWER_LOST, end);
+		assert_found(t, end);
 	else
-		assert_true(found_after(t, POWER_LOST) >= before);
+		assert_true(found_after(t) >= before);
 	return questions_asked;
 }
 
@@ -80,7 +80,7 @@ static void synchronous_writes(void **state)
 	assert_int_equal(asked(), 2);
 	append(&t, "xxx.");
 	assert_int_equal(asked(), 0);
-	assert_found(&t, POWER_LOST, 19);
+	assert_found(&t, 19);
 	assert_int_equal(atomic_load(&slot_of(&t)->synced_end), 19);
 	end(&t);
 }
@@ -143,10 +143,10 @@ static void two_that_end_otherwise(void **state)
 	append(&t, "x...");
 	append(&t, "x..");
 	append(&t, "x");
-	assert_true(found_after(&t, KILLED) >= data_end(&t));
+	assert_true(found_after(&t) >= data_end(&t));
 	sync_it(&t);
-	assert_found(&t, KILLED, 30);
-	assert_found(&t, POWER_LOST, 30);
+	assert_found(&t, 30);
+	assert_found(&t, 30);
 	end(&t);
 }
 
@@ -162,7 +162,7 @@ static void an_open_record_tells_of_none(void **state)
 	assert_int_equal(atomic_load(&slot_of(&t)->recorded_open), 1);
 	assert_int_equal(atomic_load(&slot_of(&t)->recorded_zeroes), 0);
 	append(&t, "x");
-	assert_found(&t, POWER_LOST, 16);
+	assert_true(found_after(&t) >= 16);
 	append(&t, "xxx.");
 	sync_it(&t);
 	assert_int_equal(atomic_load(&slot_of(&t)->recorded_zeroes), 1);
@@ -184,8 +184,8 @@ static void zeroes_over_what_it_hangs_on(void **state)
 		overwrite(&t, ".", 20);
 		assert_int_equal(asked(), 1);
 		assert_int_equal(synced(), 1);
-		assert_found(&t, KILLED, 22);
-		assert_found(&t, POWER_LOST, 22);
+		assert_found(&t, 22);
+		assert_found(&t, 22);
 		assert_true(asked_for(&t, "x.", true) > 0);
 		end(&t);
 	}
@@ -201,7 +201,7 @@ static void an_extension_in_the_middle(void **state)
 	engage_extend(table_get(t.fd), slot_of(&t), 22, 3000000);
 	assert_int_equal(atomic_load(&slot_of(&t)->recorded_zeroes), 0);
 	asked();
-	assert_found(&t, KILLED, 22);
+	assert_found(&t, 22);
 	assert_int_equal(asked_for(&t, "xx.", true), 1);
 	assert_int_equal(asked_for(&t, "xxx.", true), 0);
 	end(&t);

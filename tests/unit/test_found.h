@@ -133,7 +133,6 @@ static void end(struct twin *t)
 	close(t->plain);
 }
 
-enum crash { KILLED, POWER_LOST };
 
 static void copy_bytes(int from, int to, int64_t size)
 {
@@ -151,7 +150,7 @@ static void copy_bytes(int from, int to, int64_t size)
 }
 
 /* What recovery makes of the file, were all of it on the disk now: its size. */
-static int64_t found_after(struct twin *t, enum crash crash)
+static int64_t found_after(struct twin *t)
 {
 	static const struct recover_options options;
 	struct recovery recovery;
@@ -177,8 +176,6 @@ static int64_t found_after(struct twin *t, enum crash crash)
 	}
 	mark.ino = own.ino;
 	mark.generation = own.generation;
-	if (crash == POWER_LOST)
-		mark.boot++;
 	assert_int_equal(mark_write(copy, &mark), 0);
 	assert_int_equal(recover_file(copy, &options, &recovery), 0);
 	assert_int_equal(fstat(copy, &st), 0);
@@ -187,7 +184,7 @@ static int64_t found_after(struct twin *t, enum crash crash)
 	return st.st_size;
 }
 
-#define assert_found(t, crash, size) assert_int_equal(found_after(t, crash), size)
+#define assert_found(t, size) assert_int_equal(found_after(t), size)
 
 static int found_set_up(void **state)
 {

@@ -32,27 +32,31 @@
 
 static const struct {
 	const char *what;
-	bool doubted, this_boot, open, strip;
+	bool doubted, open, strip, written;
 	int64_t recorded, nonzero, synced; /* recorded 0: there is no record */
 	int64_t zeroes, stride;
 	int64_t used, block_end;
 	int64_t end;
 	enum recover_source source;
 } rows[] = {
-	/* The mark says: 100 at the last power loss, 200 in this boot; the file is 10000 long. */
-	{"this boot: the mark", .this_boot = true, .used = 200, .block_end = 200,
-	 .end = 200, .source = RECOVER_BY_MARK},
-	{"another: the floor", .used = 100, .block_end = 100, .end = 100, .source = RECOVER_BY_MARK},
-	{"bytes", .this_boot = true, .used = 300, .block_end = 4096, .end = 300,
+	/* The mark says: 100 synced, 200 when it was written; the file is 10000 long. */
+	{"bytes that the mark knew", .used = 200, .block_end = 200, .end = 200, .source = RECOVER_BY_DATA},
+	{"what the mark knew, as far as blocks are written", .used = 100, .block_end = 150, .end = 150,
+	 .source = RECOVER_BY_MARK},
+	{"all that it knew", .used = 100, .block_end = 4096, .end = 200, .source = RECOVER_BY_MARK},
+	{"where zeroes are written ahead, nothing", .written = true, .used = 100, .block_end = 10000,
+	 .end = 100, .source = RECOVER_BY_MARK},
+	{"the floor", .used = 100, .block_end = 100, .end = 100, .source = RECOVER_BY_MARK},
+	{"bytes", .used = 300, .block_end = 4096, .end = 300,
 	 .source = RECOVER_BY_DATA},
-	{"bytes, another boot", .used = 150, .block_end = 4096, .end = 150,
+	{"bytes before that", .used = 150, .block_end = 150, .end = 150,
 	 .source = RECOVER_BY_DATA},
-	{"record", .this_boot = true, .recorded = 500, .nonzero = 300, .used = 300, .block_end = 4096,
+	{"record", .recorded = 500, .nonzero = 300, .used = 300, .block_end = 4096,
 	 .end = 500, .source = RECOVER_BY_RECORD},
 	{"record, and bytes behind it", .recorded = 500, .nonzero = 300, .used = 700,
 	 .block_end = 4096, .end = 700, .source = RECOVER_BY_DATA},
-	{"record below the mark", .this_boot = true, .recorded = 150, .used = 200, .block_end = 200,
-	 .end = 200, .source = RECOVER_BY_MARK},
+	{"record below the mark", .recorded = 150, .used = 200, .block_end = 200,
+	 .end = 200, .source = RECOVER_BY_DATA},
 	{"its bytes haven't come", .recorded = 500, .nonzero = 300, .synced = 250, .used = 299,
 	 .block_end = 4096, .end = 299, .source = RECOVER_BY_DATA},
 	{"nor what was synced", .recorded = 500, .nonzero = 300, .synced = 250, .used = 100,
@@ -61,16 +65,16 @@ static const struct {
 	 .block_end = 4096, .end = 500, .source = RECOVER_BY_RECORD},
 	{"of zeroes alone", .recorded = 500, .synced = 250, .used = 100, .block_end = 4096,
 	 .end = 500, .source = RECOVER_BY_RECORD},
-	{"kept to its habit", .this_boot = true, .recorded = 500, .nonzero = 300, .zeroes = 2,
+	{"kept to its habit", .recorded = 500, .nonzero = 300, .zeroes = 2,
 	 .used = 700, .block_end = 4096, .end = 702, .source = RECOVER_BY_RECORD},
 	{"to its length", .recorded = 500, .nonzero = 300, .stride = 60,
 	 .used = 620, .block_end = 4096, .end = 620, .source = RECOVER_BY_DATA},
 	{"to its length, and zeroes", .recorded = 500, .nonzero = 300, .stride = 60,
 	 .used = 621, .block_end = 4096, .end = 680, .source = RECOVER_BY_RECORD},
-	{"nothing behind it", .this_boot = true, .recorded = 500, .nonzero = 300, .zeroes = 2,
+	{"nothing behind it", .recorded = 500, .nonzero = 300, .zeroes = 2,
 	 .used = 300, .block_end = 4096, .end = 500, .source = RECOVER_BY_RECORD},
-	{"a habit of before the mark", .this_boot = true, .recorded = 150, .zeroes = 2,
-	 .used = 200, .block_end = 200, .end = 200, .source = RECOVER_BY_MARK},
+	{"a habit of before the mark", .recorded = 150, .zeroes = 2,
+	 .used = 200, .block_end = 200, .end = 200, .source = RECOVER_BY_DATA},
 	{"nothing of it has come", .recorded = 500, .nonzero = 300, .synced = 250, .zeroes = 2,
 	 .used = 299, .block_end = 4096, .end = 299, .source = RECOVER_BY_DATA},
 	{"up to the last block", .recorded = 500, .nonzero = 300, .zeroes = 2,
@@ -81,22 +85,20 @@ static const struct {
 	 .used = 4096, .block_end = 8192, .end = 4098, .source = RECOVER_BY_RECORD},
 	{"a habit longer than the file", .recorded = 500, .nonzero = 300, .stride = 15000,
 	 .used = 700, .block_end = 10001, .end = 10000, .source = RECOVER_BY_RECORD},
-	{"open, another boot", .open = true, .recorded = 500, .synced = 250, .used = 100,
-	 .block_end = 4096, .end = 250, .source = RECOVER_BY_RECORD},
-	{"open, this boot: the block", .this_boot = true, .open = true, .recorded = 500,
+	{"open, nothing behind the sync", .open = true, .recorded = 500, .synced = 250, .used = 100,
+	 .block_end = 250, .end = 250, .source = RECOVER_BY_RECORD},
+	{"open: the block", .open = true, .recorded = 500,
 	 .synced = 250, .used = 300, .block_end = 4096, .end = 4096, .source = RECOVER_BY_BLOCK},
-	{"the same, stripped", .this_boot = true, .open = true, .strip = true, .recorded = 500,
-	 .synced = 250, .used = 300, .block_end = 4096, .end = 500, .source = RECOVER_BY_STRIP},
-	{"no block but the record's", .this_boot = true, .open = true, .recorded = 5000,
-	 .used = 300, .block_end = 4096, .end = 5000, .source = RECOVER_BY_RECORD},
-	{"doubted", .doubted = true, .this_boot = true, .used = 300, .block_end = 4096, .end = 4096,
-	 .source = RECOVER_BY_BLOCK},
-	{"doubted, another boot", .doubted = true, .used = 300, .block_end = 4096, .end = 4096,
+	{"the same, stripped", .open = true, .strip = true, .recorded = 500,
+	 .synced = 250, .used = 300, .block_end = 4096, .end = 300, .source = RECOVER_BY_STRIP},
+	{"no block but the record's", .open = true, .recorded = 5000,
+	 .used = 300, .block_end = 4096, .end = 4096, .source = RECOVER_BY_BLOCK},
+	{"doubted", .doubted = true, .used = 300, .block_end = 4096, .end = 4096,
 	 .source = RECOVER_BY_BLOCK},
 	{"doubted, stripped", .doubted = true, .strip = true, .used = 300, .block_end = 4096,
 	 .end = 300, .source = RECOVER_BY_STRIP},
-	{"doubted, nothing written", .doubted = true, .this_boot = true, .used = 200,
-	 .block_end = 200, .end = 200, .source = RECOVER_BY_MARK},
+	{"doubted, nothing written", .doubted = true, .used = 200,
+	 .block_end = 200, .end = 200, .source = RECOVER_BY_DATA},
 	{"more than there is", .recorded = 20000, .used = 100, .block_end = 100, .end = 10000,
 	 .source = RECOVER_BY_RECORD},
 };
@@ -105,12 +107,12 @@ static void the_end_is_decided(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct mark mark = {.key = 1, .flags = rows[i].doubted ? MARK_DOUBTED : 0,
+		struct mark mark = {.key = 1, .flags = (rows[i].doubted ? MARK_DOUBTED : 0) |
+					     (rows[i].written ? MARK_WRITTEN : 0),
 				    .floor = 100, .data_end = 200, .size_before = 200,
 				    .file_end = 10000};
 		struct recover_facts facts = {
 			.size = 10000,
-			.this_boot = rows[i].this_boot,
 			.has_record = rows[i].recorded > 0,
 			.record = {.key = 1, .open = rows[i].open, .synced_end = rows[i].synced,
 				   .end = rows[i].recorded, .nonzero_end = rows[i].nonzero,
@@ -131,8 +133,9 @@ static void the_search_begins_where_data_are_certain(void **state)
 	struct mark mark = {.floor = 5, .data_end = 7};
 
 	(void)state;
-	assert_int_equal(recover_begin(&mark, true), 7);
-	assert_int_equal(recover_begin(&mark, false), 5);
+	assert_int_equal(recover_begin(&mark), 5);
+	mark.flags = MARK_SETTLED;
+	assert_int_equal(recover_begin(&mark), 7);
 }
 
 /* --- on files --- */
@@ -462,21 +465,20 @@ static void in_doubt_the_block_is_kept(void **state)
 	}
 }
 
-static void after_a_power_loss_only_the_floor_is_certain(void **state)
+static void only_the_floor_is_certain(void **state)
 {
 	struct file file;
 
 	(void)state;
 	NEW(&file);
 	/* What the mark saw, and what has come to the disk. */
-	file.mark.boot++;
-	file.mark.data_end = file.mark.size_before = DATA + 500;
+	file.mark.data_end = file.mark.size_before = DATA + 3 * PAGE;
+	mark_again(&file);
+	recovered_as(&file, RECOVER_CUT, (DATA + PAGE - 1) / PAGE * PAGE);
+	NEW(&file);
+	file.mark.flags = MARK_WRITTEN;
 	mark_again(&file);
 	recovered_as(&file, RECOVER_CUT, DATA);
-	NEW(&file);
-	file.mark.data_end = file.mark.size_before = DATA + 500;
-	mark_again(&file);
-	recovered_as(&file, RECOVER_CUT, DATA + 500);
 }
 
 static void a_mark_that_does_not_fit_is_removed(void **state)
@@ -690,7 +692,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_record_of_something_else_is_data),
 	cmocka_unit_test(a_record_before_somebodys_bytes_is_cleared),
 	cmocka_unit_test(in_doubt_the_block_is_kept),
-	cmocka_unit_test(after_a_power_loss_only_the_floor_is_certain),
+	cmocka_unit_test(only_the_floor_is_certain),
 	cmocka_unit_test(a_mark_that_does_not_fit_is_removed),
 	cmocka_unit_test(an_allocation_that_was_not_over_is_cut),
 	cmocka_unit_test(a_cut_that_was_interrupted_is_finished),
