@@ -78,8 +78,11 @@ int seal_mark(struct claimed *claimed, int64_t size, int64_t file_end)
 		mark->floor = mark->data_end;
 	mark->size_before = size;
 	mark->file_end = file_end;
-	if (claimed->writes)
-		mark->flags |= MARK_WRITTEN;
+	/* Where zeroes are written ahead blocks tell nothing, and a record follows. */
+	mark->flags = mark->data_end > mark->floor && !claimed->writes && !claimed->written &&
+				      atomic_load(&claimed->slot->nonzero_end) != mark->data_end
+			      ? MARK_ZEROES
+			      : 0;
 	ret = mark_write(claimed->fd, mark);
 	if (ret == -EOPNOTSUPP && does_without_mark(claimed->fd)) {
 		mark->key = 0;
@@ -119,7 +122,7 @@ void seal_doubt(struct claimed *claimed)
 {
 	if (!claimed->mark.key)
 		return;
-	claimed->mark.flags = MARK_DOUBTED | (claimed->mark.flags & MARK_WRITTEN);
+	claimed->mark.flags = MARK_DOUBTED;
 	claimed->mark.data_end = atomic_load(&claimed->positions.data_end);
 	if (claimed->mark.data_end > claimed->mark.size_before)
 		claimed->mark.size_before = claimed->mark.data_end;

@@ -20,8 +20,8 @@ enum mark_flags {
 	MARK_DOUBTED = 1,
 	/* The file is being cut, from file_end to data_end: what follows is of the one size or the other. */
 	MARK_SETTLED = 2,
-	/* Zeroes are written ahead: that a block is written tells of no data. */
-	MARK_WRITTEN = 4,
+	/* The data may end in zero bytes at data_end, and no record tells of it: the blocks that are written do. */
+	MARK_ZEROES = 4,
 };
 
 /* Positions in bytes, all >= 0 and in this order: floor, data_end, size_before, file_end. */

@@ -57,7 +57,7 @@ int64_t recover_end(const struct mark *mark, const struct recover_facts *facts, 
 	 * What the mark knew was in the page cache, and is there as far as blocks are written: the filesystem may have
 	 * been shut down since, on a machine that runs on.
 	 */
-	if (!(mark->flags & MARK_WRITTEN) && mark->data_end > end && facts->block_end > end) {
+	if ((mark->flags & MARK_ZEROES) && mark->data_end > end && facts->block_end > end) {
 		*source = RECOVER_BY_MARK;
 		end = mark->data_end < facts->block_end ? mark->data_end : facts->block_end;
 	}

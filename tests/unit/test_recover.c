@@ -32,7 +32,7 @@
 
 static const struct {
 	const char *what;
-	bool doubted, open, strip, written;
+	bool doubted, open, strip, zeroes_end;
 	int64_t recorded, nonzero, synced; /* recorded 0: there is no record */
 	int64_t zeroes, stride;
 	int64_t used, block_end;
@@ -41,11 +41,11 @@ static const struct {
 } rows[] = {
 	/* The mark says: 100 synced, 200 when it was written; the file is 10000 long. */
 	{"bytes that the mark knew", .used = 200, .block_end = 200, .end = 200, .source = RECOVER_BY_DATA},
-	{"what the mark knew, as far as blocks are written", .used = 100, .block_end = 150, .end = 150,
+	{"what the mark knew, as far as blocks are written", .zeroes_end = true, .used = 100, .block_end = 150, .end = 150,
 	 .source = RECOVER_BY_MARK},
-	{"all that it knew", .used = 100, .block_end = 4096, .end = 200, .source = RECOVER_BY_MARK},
-	{"where zeroes are written ahead, nothing", .written = true, .used = 100, .block_end = 10000,
-	 .end = 100, .source = RECOVER_BY_MARK},
+	{"all that it knew", .zeroes_end = true, .used = 100, .block_end = 4096, .end = 200, .source = RECOVER_BY_MARK},
+	{"where bytes tell, nothing", .used = 100, .block_end = 10000, .end = 100,
+	 .source = RECOVER_BY_MARK},
 	{"the floor", .used = 100, .block_end = 100, .end = 100, .source = RECOVER_BY_MARK},
 	{"bytes", .used = 300, .block_end = 4096, .end = 300,
 	 .source = RECOVER_BY_DATA},
@@ -108,7 +108,7 @@ static void the_end_is_decided(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct mark mark = {.key = 1, .flags = (rows[i].doubted ? MARK_DOUBTED : 0) |
-					     (rows[i].written ? MARK_WRITTEN : 0),
+					     (rows[i].zeroes_end ? MARK_ZEROES : 0),
 				    .floor = 100, .data_end = 200, .size_before = 200,
 				    .file_end = 10000};
 		struct recover_facts facts = {
@@ -474,11 +474,12 @@ static void only_the_floor_is_certain(void **state)
 	/* What the mark saw, and what has come to the disk. */
 	file.mark.data_end = file.mark.size_before = DATA + 3 * PAGE;
 	mark_again(&file);
-	recovered_as(&file, RECOVER_CUT, (DATA + PAGE - 1) / PAGE * PAGE);
-	NEW(&file);
-	file.mark.flags = MARK_WRITTEN;
-	mark_again(&file);
 	recovered_as(&file, RECOVER_CUT, DATA);
+	NEW(&file);
+	file.mark.data_end = file.mark.size_before = DATA + 3 * PAGE;
+	file.mark.flags = MARK_ZEROES;
+	mark_again(&file);
+	recovered_as(&file, RECOVER_CUT, (DATA + PAGE - 1) / PAGE * PAGE);
 }
 
 static void a_mark_that_does_not_fit_is_removed(void **state)
