@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "claim/lease.h"
 
+#include "base/clock.h"
 #include "base/sys.h"
 #include "base/thread.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/btrfs.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -42,14 +45,68 @@ void lease_release(int fd)
 	sys.fcntl(fd, F_SETOWN_EX, &nobody);
 }
 
+/* The kernel's default where it can't be read; 0: it waits for ever. */
+static int64_t lease_break_time(void)
+{
+	char text[32];
+	long seconds = 45;
+	ssize_t got;
+	int fd = sys.openat(AT_FDCWD, "/proc/sys/fs/lease-break-time", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return seconds * NS_PER_S;
+	got = sys.pread(fd, text, sizeof(text) - 1, 0);
+	sys.close(fd);
+	if (got > 0) {
+		text[got] = '\0';
+		seconds = strtol(text, NULL, 10);
+	}
+	return seconds > 0 ? seconds * NS_PER_S : INT64_MAX;
+}
+
+/* As long as nobody challenges it the time may be set to another. */
+static bool is_certain(struct exclusive *exclusive)
+{
+	struct lease_look *look = (struct lease_look *)exclusive;
+
+	return look->lasts == INT64_MAX || clock_now() - look->at < look->lasts || lease_look(look);
+}
+
+void lease_look_begin(struct lease_look *look, int fd, bool leased)
+{
+	int64_t break_time = leased ? lease_break_time() : INT64_MAX;
+
+	*look = (struct lease_look){
+		.exclusive = {is_certain},
+		.fd = fd,
+		.at = clock_now(),
+		.lasts = break_time == INT64_MAX ? INT64_MAX : break_time / 2,
+	};
+}
+
+bool lease_look(struct lease_look *look)
+{
+	int64_t now = clock_now();
+
+	if (lease_is_challenged(look->fd))
+		return false;
+	look->at = now;
+	return true;
+}
+
 int lease_begin_moment(int fd, struct lease_moment *moment)
 {
 	sigset_t pending;
+	int ret;
 
 	sigemptyset(&pending);
 	sigpending(&pending);
 	moment->pending = sigismember(&pending, SIGIO);
-	return lease_take(fd, SIGIO);
+	ret = lease_take(fd, SIGIO);
+	/* Half of the shortest time that can be set, so as not to have to ask. */
+	if (ret == 0)
+		moment->look = (struct lease_look){{is_certain}, fd, clock_now(), NS_PER_S / 2};
+	return ret;
 }
 
 void lease_end_moment(int fd, const struct lease_moment *moment)

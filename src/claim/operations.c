@@ -76,6 +76,9 @@ static int op_allocate(void *file, int64_t offset, int64_t bytes)
 	ret = seal_mark(claimed, offset, offset + bytes);
 	if (ret < 0)
 		return ret;
+	/* What comes before may have blocked: a size that grows now would be another's. */
+	if (!claimed->look.exclusive.holds(&claimed->look.exclusive))
+		return -EBUSY;
 	if (claimed->writes || claimed->most > 0)
 		allocate_ahead(claimed, offset, bytes);
 	/* Mode 0: can't wipe a byte that someone we don't see has just put there. */
@@ -97,14 +100,15 @@ bool claimed_write_has_come(const struct claimed *claimed)
 
 static int cut_to(struct claimed *claimed, int64_t length)
 {
+	int ret;
+
 	/* After the proof, which may have seen none of it, or half. */
 	if (claimed_write_has_come(claimed))
 		return -ECANCELED;
-	while (sys.ftruncate(claimed->fd, length) < 0)
-		if (errno != EINTR)
-			return -errno;
-	claimed->ahead_end = 0;
-	return 0;
+	ret = file_cut(claimed->fd, length, &claimed->look.exclusive);
+	if (ret == 0)
+		claimed->ahead_end = 0;
+	return ret;
 }
 
 void claimed_free_ahead(struct claimed *claimed, int64_t size)

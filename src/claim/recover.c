@@ -13,7 +13,12 @@ int claim_recover(int fd, const struct recover_options *options, struct recovery
 	signals_block(&saved);
 	ret = lease_begin_moment(fd, &moment);
 	if (ret == 0) {
-		ret = recover_file(fd, options, recovery);
+		struct recover_options own = *options;
+
+		/* It may take longer than a moment. */
+		lease_look_begin(&moment.look, fd, true);
+		own.exclusive = &moment.look.exclusive;
+		ret = recover_file(fd, &own, recovery);
 		lease_end_moment(fd, &moment);
 	}
 	signals_restore(&saved);

@@ -224,12 +224,17 @@ int seal_record(struct claimed *claimed, bool open)
 }
 
 /* Neither their last byte tells where the data end, nor their last block, nor what the mark is sure of. */
-static bool needs_record(const struct claimed *claimed)
+static bool needs_record(struct claimed *claimed)
 {
 	int64_t data_end = atomic_load(&claimed->positions.data_end);
 
-	return claimed->written && claimed->mark.key && data_end > claimed->mark.floor &&
-	       atomic_load(&claimed->slot->nonzero_end) != data_end;
+	if (!claimed->written || !claimed->mark.key || data_end <= claimed->mark.floor)
+		return false;
+	/* Not known before the first append. */
+	if (atomic_load(&claimed->slot->nonzero_end) == 0 &&
+	    tail_data_end(claimed->fd, claimed->readable, false, data_end - 1, data_end) == data_end)
+		atomic_store(&claimed->slot->nonzero_end, data_end);
+	return atomic_load(&claimed->slot->nonzero_end) != data_end;
 }
 
 int seal_extended(struct claimed *claimed)
@@ -247,7 +252,10 @@ int seal_extended(struct claimed *claimed)
 		ret = write_record(claimed, &record);
 		if (ret == 0 && ours > 0)
 			ret = record_clear(claimed->fd, was_at);
-		return ret;
+		/* No room yet: it comes with the next append that ends in a zero. */
+		if (ret != -ENOSPC)
+			return ret;
+		ret = 0;
 	}
 	/* Somebody's bytes in its place stay, for the settle to find. */
 	if (ours > 0)

@@ -7,6 +7,7 @@
 #define CLAIM_SETTLE_H
 
 #include "claim/habit.h"
+#include "claim/lease.h"
 #include "claim/slot.h"
 #include "recovery/mark.h"
 
@@ -14,6 +15,7 @@
 
 struct claimed {
 	int fd;
+	struct lease_look look; /* nobody else has the file */
 	bool readable;
 	bool append;	   /* the program sees O_APPEND; cleared while extended */
 	bool piecemeal;	   /* btrfs: pieces of prealloc_align only */

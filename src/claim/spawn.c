@@ -101,32 +101,50 @@ int spawn_hidden(int program, const char *name, int fd, pid_t *spawned)
 	return -launch.error;
 }
 
-/*
- * proc_pid_status(5): who ignores SIGCHLD has its children reaped by the kernel; who catches it, or blocks it to
- * wait for it, waits for whatever child there is. One that does neither is a program that doesn't expect any
- * (a container's own): the guardian would stay its zombie. Without /proc nobody knows.
- */
-static bool init_looks_after_strangers(void)
+/* The first bytes of a file of PID 1's; false: it can't be read. */
+static bool read_of_init(const char *path, char *text, size_t size)
 {
-	static const char *const masks[] = {"SigBlk:", "SigIgn:", "SigCgt:"};
-	char status[4096];
 	ssize_t got;
-	int fd = sys.openat(AT_FDCWD, "/proc/1/status", O_RDONLY | O_CLOEXEC);
+	int fd = sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return false;
-	got = sys.syscall(SYS_read, fd, status, sizeof(status) - 1);
+	got = sys.syscall(SYS_read, fd, text, size - 1);
 	sys.close(fd);
 	if (got <= 0)
 		return false;
-	status[got] = '\0';
+	text[got] = '\0';
+	return true;
+}
+
+/*
+ * proc_pid_status(5): who ignores SIGCHLD has its children reaped by the kernel; who catches it, or blocks it to
+ * wait for it, waits for whatever child there is; so does who sits in wait4(2) now (proc_pid_syscall(5)), as shells do.
+ * Any other is a program that doesn't expect one (a container's own): the guardian would stay its zombie. Without
+ * /proc nobody knows.
+ */
+static bool init_looks_after_strangers(void)
+{
+	char self[16];
+	ssize_t length = readlink("/proc/self", self, sizeof(self) - 1);
+
+	static const char *const masks[] = {"SigBlk:", "SigIgn:", "SigCgt:"};
+	char text[4096];
+
+	/* Of another process namespace: its PID 1 isn't ours. */
+	if (length <= 0)
+		return false;
+	self[length] = '\0';
+	if (atoi(self) != getpid() || !read_of_init("/proc/1/status", text, sizeof(text)))
+		return false;
 	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
-		const char *mask = strstr(status, masks[i]);
+		const char *mask = strstr(text, masks[i]);
 
 		if (mask && (strtoull(mask + strlen(masks[i]), NULL, 16) >> (SIGCHLD - 1) & 1))
 			return true;
 	}
-	return false;
+	return read_of_init("/proc/1/syscall", text, sizeof(text)) &&
+	       (strtol(text, NULL, 10) == SYS_wait4 || strtol(text, NULL, 10) == SYS_waitid);
 }
 
 bool spawn_would_show(void)

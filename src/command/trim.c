@@ -45,8 +45,9 @@ static int64_t allocated(const struct stat *status)
 }
 
 /* Under the lease nobody can have the file open to append, so its size stands still. */
-static void cut_behind_size(int fd, struct trimmed *trimmed)
+static void cut_behind_size(int fd, struct trimmed *trimmed, struct exclusive *exclusive)
 {
+	int ret;
 	struct stat before;
 	struct stat after;
 
@@ -55,8 +56,9 @@ static void cut_behind_size(int fd, struct trimmed *trimmed)
 		return;
 	}
 	trimmed->size = before.st_size;
-	if (ftruncate(fd, before.st_size) < 0) {
-		fail(trimmed, "can't be truncated to its own size", errno);
+	ret = file_cut(fd, before.st_size, exclusive);
+	if (ret < 0) {
+		fail(trimmed, "can't be truncated to its own size", -ret);
 		return;
 	}
 	/* Its content hasn't changed, so neither may its time. */
@@ -96,7 +98,10 @@ static void trim_open_file(int fd, const struct stat *status, struct trimmed *tr
 	} else if (result) {
 		fail(trimmed, "no lease can be had on it", -result);
 	} else {
-		cut_behind_size(fd, trimmed);
+		struct lease_look look;
+
+		lease_look_begin(&look, fd, true);
+		cut_behind_size(fd, trimmed, &look.exclusive);
 		lease_release(fd);
 	}
 }

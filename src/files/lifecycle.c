@@ -372,6 +372,8 @@ void files_settle_lost(struct description *description, int fd)
 
 	if (slot == &slot_none || claim_slot_is_current(slot))
 		return;
+	/* Who could have challenged it, and when, nobody has seen; the program goes on at once. */
+	lease_look_begin(&claimed.look, fd, false);
 	put_offset_back(slot, fd);
 	claimed_adopt(&claimed);
 	atomic_store(&slot->wanted, 0);

@@ -25,7 +25,6 @@ struct claim {
 	struct claimed claimed; /* claimed.slot NULL: not in use */
 	bool leased;		/* false: exclusive=assume */
 	bool synced;		/* by the program, before it was extended */
-	bool freeze_doubt;	/* we were away so long that the lease may have been broken */
 	int64_t idle;		/* ns */
 	int64_t seen_data_end;	/* at the last look, and since when it hasn't moved */
 	int64_t unmoved_since;
@@ -121,48 +120,44 @@ static void let_go(struct claim *claim)
 {
 	uint32_t slot = active[claim->place];
 
-	if (program_is_gone())
+	/*
+	 * Of a program that has ended the copy is closed first, and the lease goes with it: who executes the file, or
+	 * unmounts it, would find it open for writing. Should the power fail before the cut is on the disk, so is
+	 * the mark still.
+	 */
+	if (program_is_gone()) {
 		unlock(claim);
-	if (claim->leased)
-		lease_release(claim->claimed.fd);
-	sync_settled(claim);
-	close(claim->claimed.fd);
+		close(claim->claimed.fd);
+	} else {
+		if (claim->leased)
+			lease_release(claim->claimed.fd);
+		sync_settled(claim);
+		close(claim->claimed.fd);
+	}
 	atomic_store(&claim->claimed.slot->held, 0);
 	deactivate(slot);
 }
 
-/*
- * The kernel breaks a challenged lease by force after lease-break-time, and F_GETLEASE answers the
- * same before and after. /proc/locks still has a line of ours while we hold it. The inode number
- * may be another there (overlayfs), so: as many lines as we have leases.
- */
-static bool leases_are_all_held(void)
+static bool is_challenged(struct claim *claim)
 {
-	char line[256];
-	uint32_t leases = 0, lines = 0;
-	FILE *locks = fopen("/proc/locks", "re");
-	int pid;
-
-	if (!locks)
-		return false;
-	while (fgets(line, sizeof(line), locks))
-		if (sscanf(line, "%*d: LEASE %*s %*s %d", &pid) == 1 && pid == getpid())
-			lines++;
-	fclose(locks);
-	for (uint32_t i = 0; i < active_count; i++)
-		leases += claims[active[i]].leased;
-	return lines >= leases;
+	return claim->leased && !lease_look(&claim->claimed.look);
 }
 
 /*
- * A frozen filesystem (fsfreeze) holds up the cut, not the challenger's time: thawed, the cut would
- * come after what the challenger has appended meanwhile. Any change waits; of a name that isn't
- * there, it changes nothing.
+ * The kernel breaks a challenged lease by force after lease-break-time: we were frozen, or held up. Whoever has the
+ * file open then may have written behind our tail, and it stays. Where nobody has it any more the lease is ours
+ * again.
  */
-static void wait_until_thawed(const struct guardian *guardian, struct claim *claim)
+static bool is_ours(struct claim *claim)
 {
-	fremovexattr(claim->claimed.fd, "user.preallocate.thawed");
-	claim->freeze_doubt |= clock_now() - guardian->last_look > guardian->lease_break_ns / 2;
+	struct lease_look *look = &claim->claimed.look;
+
+	if (look->exclusive.holds(&look->exclusive))
+		return true;
+	if (lease_take(claim->claimed.fd, CHALLENGE_SIGNAL) < 0)
+		return false;
+	lease_look_begin(look, claim->claimed.fd, true);
+	return true;
 }
 
 static void settle(struct guardian *guardian, struct claim *claim, enum settle_reason reason)
@@ -171,15 +166,10 @@ static void settle(struct guardian *guardian, struct claim *claim, enum settle_r
 
 	owner_lock_slot(claimed, &guardian->program);
 	write_out_before_cut(claim);
-	if (claim->leased)
-		wait_until_thawed(guardian, claim);
-	if (claim->leased && claim->freeze_doubt && !leases_are_all_held() &&
-	    lease_take(claimed->fd, CHALLENGE_SIGNAL) < 0) {
-		/* Whoever has the file open may have written behind our tail: it stays. */
-		claimed_abandon(claimed);
-	} else {
+	if (is_ours(claim))
 		claimed_settle(claimed, reason);
-	}
+	else
+		claimed_abandon(claimed);
 	if (reason == SETTLED_CHALLENGED)
 		atomic_fetch_add(&claimed->slot->challenges, 1);
 	owner_unlock_slot(claimed);
@@ -187,9 +177,9 @@ static void settle(struct guardian *guardian, struct claim *claim, enum settle_r
 }
 
 /* Left extended by an earlier guardian. Nobody else has the file. */
-static int recover(int fd, bool readable)
+static int recover(int fd, bool readable, struct lease_look *look)
 {
-	static const struct recover_options options;
+	struct recover_options options = {.exclusive = &look->exclusive};
 	struct recovery recovery;
 	struct mark mark;
 	int ret = mark_read(fd, &mark);
@@ -213,13 +203,13 @@ static int prepare(struct claim *claim, const struct claim_request *request, int
 		return -EOPNOTSUPP;
 	claim->leased = !assume;
 	claim->synced = request->flags & CLAIM_SYNCED;
-	claim->freeze_doubt = false;
 	claim->claimed.piecemeal = !space_is_freed_by_cut(fd, &fs);
 	claim->claimed.in_memory = is_in_memory(&fs);
 	ret = assume ? 0 : lease_take(fd, CHALLENGE_SIGNAL);
 	if (ret < 0)
 		return ret;
-	ret = recover(fd, request->flags & CLAIM_READABLE);
+	lease_look_begin(&claim->claimed.look, fd, claim->leased);
+	ret = recover(fd, request->flags & CLAIM_READABLE, &claim->claimed.look);
 	if (ret < 0 && !assume)
 		lease_release(fd);
 	return ret;
@@ -311,7 +301,7 @@ int claims_change(struct guardian *guardian, const struct claim_request *request
 	if (request->slot >= CLAIM_SLOTS || !claims[request->slot].claimed.slot)
 		return -ESTALE;
 	claim = &claims[request->slot];
-	if (claim->leased && lease_is_challenged(claim->claimed.fd)) {
+	if (is_challenged(claim)) {
 		settle(guardian, claim, SETTLED_CHALLENGED);
 		return -EAGAIN;
 	}
@@ -388,14 +378,12 @@ static void give_back_what_is_short(struct guardian *guardian)
 void claims_look(struct guardian *guardian)
 {
 	int64_t now = clock_now();
-	bool doubt = active_count > 0 && now - guardian->last_look > guardian->lease_break_ns / 2;
 
 	/* Backwards: settling moves the last one into the freed place. */
 	for (uint32_t i = active_count; i > 0; i--) {
 		struct claim *claim = &claims[active[i - 1]];
 
-		claim->freeze_doubt |= doubt;
-		if (claim->leased && lease_is_challenged(claim->claimed.fd))
+		if (is_challenged(claim))
 			settle(guardian, claim, SETTLED_CHALLENGED);
 		else if (is_idle(claim, now))
 			settle(guardian, claim, SETTLED_IDLE);

@@ -13,7 +13,6 @@
 struct guardian {
 	struct claim_shared *shared;
 	struct program program;
-	int64_t lease_break_ns; /* after this the kernel takes a challenged lease away */
 	int64_t last_look;	/* when the claims were last looked at */
 };
 

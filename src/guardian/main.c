@@ -91,19 +91,6 @@ static int begin(const struct claim_hello *hello, int memfd)
 	return map_shared(memfd);
 }
 
-static int64_t lease_break_time(void)
-{
-	FILE *file = fopen("/proc/sys/fs/lease-break-time", "re");
-	int seconds = 45; /* the kernel's default */
-
-	if (file) {
-		if (fscanf(file, "%d", &seconds) != 1)
-			seconds = 45;
-		fclose(file);
-	}
-	return seconds * NS_PER_S;
-}
-
 static int open_signals(void)
 {
 	sigset_t set;
@@ -335,7 +322,6 @@ int main(void)
 		return 125; /* challenges wouldn't be heard */
 	raise_limits();
 	guardian.program.pid = peer.pid;
-	guardian.lease_break_ns = lease_break_time();
 	guardian.last_look = clock_now();
 	if (watch(signals))
 		return 0;

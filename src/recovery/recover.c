@@ -158,15 +158,14 @@ static int clear_records(int fd, const struct places *places, int64_t end)
 }
 
 static int cut(int fd, struct mark *mark, const struct stat *before, const struct places *places,
-	       int64_t end)
+	       int64_t end, struct exclusive *exclusive)
 {
 	int ret = clear_records(fd, places, end);
 
 	if (ret == 0)
 		ret = mark_settle(fd, mark, end, before->st_size);
-	while (ret == 0 && sys.ftruncate(fd, end) < 0)
-		if (errno != EINTR)
-			ret = -errno;
+	if (ret == 0)
+		ret = file_cut(fd, end, exclusive);
 	restore_mode(fd, before);
 	return ret;
 }
@@ -190,7 +189,8 @@ static int obey(int fd, struct mark *mark, const struct stat *st,
 	recovery->outcome = recovery->size < st->st_size ? RECOVER_CUT : RECOVER_WHOLE;
 	if (options->dry_run)
 		return 0;
-	ret = recovery->outcome == RECOVER_CUT ? cut(fd, mark, st, &places, recovery->size)
+	ret = recovery->outcome == RECOVER_CUT ? cut(fd, mark, st, &places, recovery->size,
+							     options->exclusive)
 					       : clear_records(fd, &places, st->st_size);
 	restore_times(fd, st);
 	return ret;

@@ -3,12 +3,14 @@
 #ifndef RECOVERY_RECOVER_H
 #define RECOVERY_RECOVER_H
 
+#include "recovery/cut.h"
 #include "recovery/mark.h"
 #include "recovery/record.h"
 
 struct recover_options {
 	bool strip_zeros; /* in doubt: to the last byte that isn't zero, not to its block's end */
 	bool dry_run;	  /* nothing is changed */
+	struct exclusive *exclusive; /* see file_cut */
 };
 
 /* From where the end is known. */

@@ -32,7 +32,7 @@ is_ready() {
 # $exclusive: how they are alone. In a process namespace of their own: who kills its init kills program and guardian at once.
 start_writer() { # KIND NAME...
 	rm -f "$SCRATCH/ready"
-	unshare --pid --fork --kill-child sh -c '"$@" & wait' - "$PREALLOCATE" run --mode=zero -m '*.data*' \
+	unshare --pid --fork --mount-proc --kill-child sh -c '"$@" & wait' - "$PREALLOCATE" run --mode=zero -m '*.data*' \
 		--prealloc-size=512k --prealloc-align=512k --idle=600s --exclusive="${exclusive:-lease}" -- \
 		python3 "$SCRATCH/writer.py" "$@" >"$SCRATCH/ready" 2>"$SCRATCH/writer.err" &
 	writer=$!

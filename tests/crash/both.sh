@@ -35,7 +35,7 @@ start_load() { # HOW command...
 		;;
 	namespace)
 		# The program may not be the init itself: it would not be extended.
-		unshare --pid --fork --kill-child sh -c '"$@" & wait' - "$@" \
+		unshare --pid --fork --mount-proc --kill-child sh -c '"$@" & wait' - "$@" \
 			>"$SCRATCH/load.out" 2>&1 &
 		;;
 	esac

@@ -108,6 +108,7 @@ static void file_new(struct file *file, int flags)
 		.options = {16 * PAGE, PAGE},
 		.slot = &file->slot,
 	};
+	lease_look_begin(&file->claimed.look, file->claimed.fd, false);
 	filter_disengage(&file->claimed.positions);
 	assert_int_equal(seal_begin(&file->claimed, 0), 0);
 }

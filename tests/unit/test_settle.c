@@ -77,6 +77,7 @@ static void file_new(struct file *file, int flags)
 		.options = {STEP, MIB},
 		.slot = &file->slot,
 	};
+	lease_look_begin(&file->claimed.look, file->claimed.fd, false);
 	filter_disengage(&file->claimed.positions);
 }
 

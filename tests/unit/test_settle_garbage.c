@@ -52,6 +52,7 @@ static void file_new(int flags)
 		.options = {STEP, MIB},
 		.slot = &file.slot,
 	};
+	lease_look_begin(&file.claimed.look, file.claimed.fd, false);
 	filter_disengage(&file.claimed.positions);
 	assert_true(file.claimed.fd >= 0);
 	unlink(path);
