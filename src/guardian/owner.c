@@ -53,11 +53,17 @@ static bool thread_stands_still(pid_t pid, uint32_t thread, const char *states)
 	return state && state[1] == ' ' && strchr(states, state[2]);
 }
 
-static const char *states_after(int64_t waited)
+/*
+ * Who has announced nothing reads, or overwrites: the cut concerns neither. Such a one may be waiting for us: a read of
+ * which a listener for FAN_ACCESS_PERM has been asked, for whom the kernel opens the file (D then, too).
+ */
+static const char *states_after(struct claim_slot *slot, int64_t waited)
 {
-	return waited > RUNNING_PATIENCE   ? "TtZXxSR"
-	       : waited > HANDLER_PATIENCE ? "TtZXxS"
-					   : "TtZXx";
+	if (waited > RUNNING_PATIENCE)
+		return "TtZXxSRD";
+	if (atomic_load(&slot->intent) == INTENT_NONE)
+		return waited > HANDLER_PATIENCE ? "TtZXxSD" : "TtZXxD";
+	return waited > HANDLER_PATIENCE ? "TtZXxS" : "TtZXx";
 }
 
 static void announce(struct claim_slot *slot, uint32_t wanted)
@@ -95,7 +101,7 @@ void owner_lock_slot(struct claimed *claimed, const struct program *program)
 			still = true;
 		else if (clock_now() - since > PATIENCE)
 			still = thread_stands_still(program->pid, owner,
-						    states_after(clock_now() - since));
+						    states_after(slot, clock_now() - since));
 		if (owner_take_over(&slot->lock, owner, GUARDIAN_OWNER, !still)) {
 			atomic_fetch_add(&slot->robbed, 1);
 			claimed_catch_up(claimed);

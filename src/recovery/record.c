@@ -3,6 +3,7 @@
 
 #include "base/sys.h"
 #include "recovery/digest.h"
+#include "recovery/tail.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -152,9 +153,7 @@ int record_read(int fd, int64_t at, uint32_t key, uint64_t ino, struct record *r
 
 	if (at < 0)
 		return 0;
-	do
-		got = sys.pread(fd, page, sizeof(page), at);
-	while (got < 0 && errno == EINTR);
+	got = tail_read(fd, page, sizeof(page), at);
 	if (got < 0)
 		return -errno;
 	return got == RECORD_BYTES && record_decode(record, page) == 0 && record->key == key &&

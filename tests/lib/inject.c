@@ -71,6 +71,7 @@ static const struct part {
 	{"syscall:pwritev2", SYS_pwritev2},	    {"syscall:read", SYS_read},
 	{"syscall:rt_sigprocmask", SYS_rt_sigprocmask}, {"syscall:setsid", SYS_setsid},
 	{"syscall:setsockopt", SYS_setsockopt},
+	{"syscall:madvise", SYS_madvise},	    {"syscall:process_vm_readv", SYS_process_vm_readv},
 	{"syscall:prctl", SYS_prctl},		    {"syscall:getresuid", SYS_getresuid},
 	{"syscall:getresgid", SYS_getresgid},	    {"syscall:setfsuid", SYS_setfsuid},
 	{"syscall:setfsgid", SYS_setfsgid},
