@@ -2,6 +2,7 @@
 #include "base/lock.h"
 
 #include "base/clock.h"
+#include "base/sys.h"
 #include "base/thread.h"
 
 #include <errno.h>
@@ -17,13 +18,14 @@ static void futex_wait(_Atomic uint32_t *word, uint32_t value, int flag, int64_t
 				   .tv_nsec = timeout_ns % 1000000000};
 	int saved_errno = errno;
 
-	syscall(SYS_futex, word, FUTEX_WAIT | flag, value, timeout_ns ? &timeout : NULL, NULL, 0);
+	sys.syscall(SYS_futex, word, FUTEX_WAIT | flag, value,
+		    timeout_ns ? &timeout : NULL, NULL, 0);
 	errno = saved_errno;
 }
 
 static void futex_wake_all(_Atomic uint32_t *word, int flag)
 {
-	syscall(SYS_futex, word, FUTEX_WAKE | flag, INT_MAX, NULL, NULL, 0);
+	sys.syscall(SYS_futex, word, FUTEX_WAKE | flag, INT_MAX, NULL, NULL, 0);
 }
 
 void owner_wait(owner_lock *lock, int64_t timeout_ns)

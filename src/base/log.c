@@ -38,8 +38,8 @@ AT_START int log_init(const char *level, const char *file)
 /* By the bare system call: opening the log file must not look like an open of the program's. */
 static int open_log_file(void)
 {
-	return (int)syscall(SYS_openat, AT_FDCWD, file_path,
-			    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+	return (int)sys.syscall(SYS_openat, AT_FDCWD, file_path,
+				O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
 }
 
 static bool stderr_is_writable(void)
@@ -74,11 +74,11 @@ void log_line(enum log_level level, const char *format, ...)
 	if (file_path[0]) {
 		fd = open_log_file();
 		if (fd >= 0) {
-			syscall(SYS_write, fd, line, length);
+			sys.syscall(SYS_write, fd, line, length);
 			sys.close(fd);
 		}
 	} else if (stderr_is_writable()) {
-		syscall(SYS_write, STDERR_FILENO, line, length);
+		sys.syscall(SYS_write, STDERR_FILENO, line, length);
 	}
 	errno = saved_errno;
 }

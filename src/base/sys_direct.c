@@ -3,12 +3,15 @@
 
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 struct sys sys = {
 	.close = close,
+	.read = read,
+	.mmap = mmap,
 	.fcntl = fcntl,
 	.ioctl = ioctl,
 	.fstat = fstat,

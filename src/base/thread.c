@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/thread.h"
 
+#include "base/sys.h"
+
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -9,7 +11,7 @@ __thread struct thread_state thread_state;
 
 uint32_t thread_ask_id(void)
 {
-	thread_state.id = (uint32_t)syscall(SYS_gettid);
+	thread_state.id = (uint32_t)sys.syscall(SYS_gettid);
 	return thread_state.id;
 }
 

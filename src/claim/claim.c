@@ -245,7 +245,7 @@ void claim_forget(void)
 		 * Not just unmapped: a call that a signal handler's fork has interrupted goes on in
 		 * the child too, and must not reach the parent's slots.
 		 */
-		covered = mmap(session.shared, sizeof(*session.shared), PROT_READ | PROT_WRITE,
+		covered = sys.mmap(session.shared, sizeof(*session.shared), PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
 		/*
 		 * Zeroes would be an extended file without data. Without memory (RLIMIT_DATA, strict

@@ -58,14 +58,14 @@ static bool signal_guardian(int number)
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/comm", (int)session.guardian);
-	fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	fd = (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	got = syscall(SYS_read, fd, name, sizeof(name));
+	got = sys.syscall(SYS_read, fd, name, sizeof(name));
 	sys.close(fd);
 	/* The kernel keeps 15 bytes of it, and ends them with a newline. */
 	return got > 1 && slash && strncmp(slash + 1, name, (size_t)got - 1) == 0 &&
-	       syscall(SYS_kill, session.guardian, number) == 0;
+	       sys.syscall(SYS_kill, session.guardian, number) == 0;
 }
 
 static bool has_hung_up(void)
@@ -201,7 +201,7 @@ static struct claim_shared *map_shared(int *memfd)
 		return NULL;
 	shared = MAP_FAILED;
 	if (sys.ftruncate(fd, sizeof(*shared)) == 0)
-		shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		shared = sys.mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (shared == MAP_FAILED) {
 		int error = errno;
 

@@ -70,7 +70,7 @@ NEVER_RETURNS static int run_intermediate(void *argument)
 int spawn_hidden(const char *path, int fd, pid_t *spawned)
 {
 	struct launch launch = {.path = path, .fd = fd};
-	char *stack = mmap(NULL, 2 * STACK_BYTES, PROT_READ | PROT_WRITE,
+	char *stack = sys.mmap(NULL, 2 * STACK_BYTES, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	pid_t pid;
 
@@ -98,7 +98,7 @@ bool spawn_would_show(void)
 
 	if (getpid() == 1)
 		return true;
-	if (prctl(PR_GET_CHILD_SUBREAPER, &subreaper) < 0 || subreaper)
+	if (sys.syscall(SYS_prctl, PR_GET_CHILD_SUBREAPER, &subreaper) < 0 || subreaper)
 		return true;
 	a = readlink("/proc/thread-self/ns/pid", ours, sizeof(ours));
 	b = readlink("/proc/thread-self/ns/pid_for_children", childrens, sizeof(childrens));

@@ -32,7 +32,7 @@ void slot_wait_wanted(struct claim_slot *slot)
 	struct timespec timeout = {.tv_nsec = NS_PER_MS};
 	int saved_errno = errno;
 
-	syscall(SYS_futex, &slot->wanted, FUTEX_WAIT, 1, &timeout, NULL, 0);
+	sys.syscall(SYS_futex, &slot->wanted, FUTEX_WAIT, 1, &timeout, NULL, 0);
 	errno = saved_errno;
 }
 

@@ -128,7 +128,7 @@ static bool is_readable(const char *byte)
 	static const struct timespec at_once;
 	uintptr_t word = (uintptr_t)byte / sizeof(uint32_t) * sizeof(uint32_t);
 
-	return syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &at_once, NULL, 0) < 0 &&
+	return sys.syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &at_once, NULL, 0) < 0 &&
 	       (errno == EAGAIN || errno == ETIMEDOUT);
 }
 

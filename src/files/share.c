@@ -43,7 +43,7 @@ void share_begin(void)
 	claim_unbar();
 	files_check_guardian();
 	if (!passed_on) {
-		void *map = mmap(NULL, WATCHES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		void *map = sys.mmap(NULL, WATCHES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 				 -1, 0);
 
 		passed_on = map == MAP_FAILED ? NULL : map;
@@ -118,7 +118,7 @@ static uint64_t watch_start(pid_t pid)
 	thread_state.next_watch = 0;
 	if (watch < 0)
 		return 0;
-	fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	fd = pid > 0 ? (int)sys.syscall(SYS_pidfd_open, pid, 0) : -1;
 	watches[watch].pidfd = fd >= 0 ? fd_out_of_the_way(fd) : -1;
 	if (watches[watch].pidfd >= 0)
 		return UINT64_C(1) << watch;

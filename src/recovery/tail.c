@@ -61,7 +61,7 @@ static bool is_uncached(int fd, int64_t from, int64_t to)
 	struct cache_range range = {(uint64_t)from, (uint64_t)(to - from)};
 	struct cache_state state;
 
-	return syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.cached == 0;
+	return sys.syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.cached == 0;
 }
 
 /*
@@ -82,7 +82,7 @@ static bool is_clean(int fd, int64_t from, int64_t to)
 	struct cache_state state;
 
 	return is_written_out(fd, from, to) &&
-	       syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.dirty == 0 &&
+	       sys.syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.dirty == 0 &&
 	       state.writeback == 0;
 }
 

@@ -46,7 +46,7 @@ AT_START static int read_all(int fd, char *buffer, size_t size, size_t *length)
 	ssize_t got;
 
 	do {
-		got = read(fd, buffer + *length, size - *length);
+		got = sys.read(fd, buffer + *length, size - *length);
 		if (got > 0)
 			*length += (size_t)got;
 	} while (got > 0 || (got < 0 && errno == EINTR));
@@ -185,7 +185,7 @@ AT_START static int read_sources(struct sources **sources, const char *config_pa
 		return result;
 	result = fill(sources, fd, path, environment, may_be_static, error);
 	if (fd >= 0)
-		close(fd);
+		sys.close(fd);
 	return result;
 }
 
