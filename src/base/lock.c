@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/lock.h"
-#include "base/sys.h"
 
 #include "base/clock.h"
+#include "base/sys.h"
 #include "base/thread.h"
 
 #include <errno.h>

@@ -3,6 +3,9 @@
  * The calls that we interpose, and libc's cancellation points, as our own code makes them. In the library this
  * table holds the next definition of each symbol, or makes the call by number (src/libc/real.c), elsewhere libc's
  * (src/base/sys_direct.c). Tests put failing ones here.
+ *
+ * Below src/libc there is no other way to make them: by its own name each is our wrapper, which takes the call for
+ * the program's. scripts/own-calls looks for such names in the objects, and the library isn't linked with one.
  */
 #ifndef BASE_SYS_H
 #define BASE_SYS_H
@@ -20,6 +23,8 @@
 
 struct sys {
 	int (*close)(int fd);
+	ssize_t (*read)(int fd, void *buffer, size_t bytes);
+	void *(*mmap)(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
 	int (*fcntl)(int fd, int command, ...);
 	int (*ioctl)(int fd, unsigned long request, ...);
 	int (*fstat)(int fd, struct stat *st);
@@ -37,7 +42,6 @@ struct sys {
 	ssize_t (*fgetxattr)(int fd, const char *name, void *value, size_t size);
 	int (*fsetxattr)(int fd, const char *name, const void *value, size_t size, int flags);
 	int (*fremovexattr)(int fd, const char *name);
-	void *(*mmap)(void *address, size_t bytes, int protection, int flags, int fd, off_t offset);
 	int (*clone)(int (*run)(void *), void *stack, int flags, void *argument, ...);
 	ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 	ssize_t (*recv)(int fd, void *buffer, size_t bytes, int flags);

@@ -10,6 +10,8 @@
 
 struct sys sys = {
 	.close = close,
+	.read = read,
+	.mmap = mmap,
 	.fcntl = fcntl,
 	.ioctl = ioctl,
 	.fstat = fstat,
@@ -27,7 +29,6 @@ struct sys sys = {
 	.fgetxattr = fgetxattr,
 	.fsetxattr = fsetxattr,
 	.fremovexattr = fremovexattr,
-	.mmap = mmap,
 	.clone = clone,
 	.sendmsg = sendmsg,
 	.recv = recv,

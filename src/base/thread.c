@@ -2,6 +2,8 @@
 #include "base/thread.h"
 #include "base/sys.h"
 
+#include "base/sys.h"
+
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -35,6 +35,8 @@ CALL(ssize_t, pwrite, (int fd, const void *buffer, size_t bytes, off_t offset), 
      offset)
 CALL(ssize_t, pread, (int fd, void *buffer, size_t bytes, off_t offset), fd, buffer, bytes, offset)
 CALL(ssize_t, write, (int fd, const void *buffer, size_t bytes), fd, buffer, bytes)
+CALL(void *, mmap, (void *address, size_t bytes, int protection, int flags, int fd, off_t offset), address, bytes,
+     protection, flags, fd, offset)
 CALL(int, fstat, (int fd, struct stat *st), fd, st)
 CALL(int, fstatat, (int dirfd, const char *path, struct stat *st, int flags), dirfd, path, st, flags)
 CALL(off_t, lseek, (int fd, off_t offset, int whence), fd, offset, whence)
@@ -46,8 +48,6 @@ CALL(ssize_t, getxattr, (const char *path, const char *name, void *value, size_t
 CALL(ssize_t, fgetxattr, (int fd, const char *name, void *value, size_t size), fd, name, value, size)
 CALL(int, fsetxattr, (int fd, const char *name, const void *value, size_t size, int flags), fd, name,
      value, size, flags)
-CALL(void *, mmap, (void *address, size_t bytes, int protection, int flags, int fd, off_t offset), address,
-     bytes, protection, flags, fd, offset)
 CALL(int, fremovexattr, (int fd, const char *name), fd, name)
 
 /*
@@ -99,6 +99,7 @@ UNMARKED static long call_syscall(long number, ...)
 	}
 
 BY_NUMBER(int, close, (int fd), SYS_close, fd)
+BY_NUMBER(ssize_t, read, (int fd, void *buffer, size_t bytes), SYS_read, fd, buffer, bytes)
 /* The mode is read where none is given, too, and not looked at then. */
 AT_START UNMARKED static int by_number_openat(int dirfd, const char *path, int flags, ...)
 {
@@ -156,6 +157,8 @@ struct real real_calls = {
 };
 struct sys sys = {
 	.close = by_number_close,
+	.read = by_number_read,
+	.mmap = call_mmap,
 	.fcntl = call_fcntl,
 	.ioctl = call_ioctl,
 	.fstat = call_fstat,
@@ -173,7 +176,6 @@ struct sys sys = {
 	.fgetxattr = call_fgetxattr,
 	.fsetxattr = call_fsetxattr,
 	.fremovexattr = call_fremovexattr,
-	.mmap = call_mmap,
 	.clone = call_clone,
 	.sendmsg = by_number_sendmsg,
 	.recv = by_number_recv,

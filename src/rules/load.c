@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define DEFAULT_CONFIG SYSCONFDIR "/preallocate.conf"
@@ -47,7 +46,7 @@ AT_START static int read_all(int fd, char *buffer, size_t size, size_t *length)
 	ssize_t got;
 
 	do {
-		got = sys.syscall(SYS_read, fd, buffer + *length, size - *length);
+		got = sys.read(fd, buffer + *length, size - *length);
 		if (got > 0)
 			*length += (size_t)got;
 	} while (got > 0 || (got < 0 && errno == EINTR));

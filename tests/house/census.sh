@@ -106,24 +106,19 @@ is "what is answered or settled is exported by the library" \
 is "what the library exports is answered or settled" \
 	"$(unlisted "$CENSUS" "$SCRATCH/ours" | tr '\n' ' ')" ""
 
-# past_door LIBRARY...: what our own code below src/libc calls by a name that we interpose: it would end up in
-# our own wrapper, which takes it for a call of the program's. The table sys is the door (src/base/sys.h).
-past_door() {
-	nm -u "$@" | awk 'NF == 2 { sub(/@.*/, "", $2); print $2 }' | LC_ALL=C sort -u |
-		LC_ALL=C comm -12 - "$SCRATCH/ours"
-}
-below=()
-for folder in base filter rules recovery claim files; do
-	below+=("$PREALLOCATE_BUILDDIR/.libs/lib$folder.a")
-done
-is "below src/libc nothing is called by a name that we interpose" \
-	"$(past_door "${below[@]}" 2>&1 | tr '\n' ' ')" ""
-is "such a call is found" "$(past_door "$PREALLOCATE_BUILDDIR/.libs/libsysdirect.a" | grep -x syscall)" syscall
-
 # Of what libc has no other name for: a SIGCANCEL that comes late would end the thread there, with its locks.
 is "the library calls none of libc's cancellation points" "$(nm -D --undefined-only "$LIBRARY" |
 	awk '{ sub(/@.*/, "", $2); print $2 }' | grep -xE '(__)?(accept4?|clock_nanosleep|connect|epoll_p?wait2?|close|(creat|open|openat)(64)?|fcntl(64)?|fdatasync|fsync|fallocate(64)?|getrandom|lockf(64)?|msgrcv|msgsnd|msync|nanosleep|pause|p?poll|p?select|preadv?2?(64)?|pwritev?2?(64)?|readv?|writev?|recv|recvfrom|recvm?msg|send|sendto|sendm?msg|sigpause|sigsuspend|sigtimedwait|sigwait|sigwaitinfo|sleep|splice|sync_file_range|tcdrain|tee|usleep|vmsplice|wait[34]?|waitid|waitpid)' |
 	tr '\n' ' ')" ""
+
+# What the library's own code below src/libc calls by such a name would be taken for the program's.
+OWN_CALLS=$PREALLOCATE_SRCDIR/scripts/own-calls
+archives=()
+for folder in base filter rules recovery claim files; do
+	archives+=("$PREALLOCATE_BUILDDIR/.libs/lib$folder.a")
+done
+is "no code below src/libc calls what we interpose by its name" \
+	"$("$OWN_CALLS" "$CENSUS" "${archives[@]}" 2>&1)" ""
 
 # Each of these comparisons finds what it is there to find.
 grep -v '^pwritev2[[:space:]]' "$CENSUS" >"$SCRATCH/census"
@@ -136,6 +131,10 @@ is "an export that is missing in the census is found" \
 is "a symbol that nobody interposes is found" \
 	"$(not_exported "$SCRATCH/census" "$SCRATCH/ours")" pwritev3
 sed 's/^__fork\([[:space:]]\)*answered/__fork passed/' "$CENSUS" >"$SCRATCH/census"
+wrappers=$PREALLOCATE_BUILDDIR/src/libc/.libs/libpreallocate_la-syscall.o
+check "a call of ours by an interposed name is found" grep -q 'pwritev2() is our own wrapper' \
+	<("$OWN_CALLS" "$CENSUS" "$wrappers" 2>&1)
+check "and isn't linked" eval '! "$OWN_CALLS" "$CENSUS" "$wrappers" 2>/dev/null'
 path=$(find_library libc.so.6)
 if exported_names "$path" | grep -qx __fork; then
 	is "another name of an interposed function is found" \
