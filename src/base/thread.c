@@ -2,7 +2,6 @@
 #include "base/thread.h"
 #include "base/sys.h"
 
-#include "base/sys.h"
 
 #include <pthread.h>
 #include <sys/syscall.h>
