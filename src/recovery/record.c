@@ -2,6 +2,7 @@
 #include "recovery/record.h"
 
 #include "base/sys.h"
+#include "recovery/peek.h"
 #include "recovery/digest.h"
 
 #include <endian.h>
@@ -152,11 +153,9 @@ int record_read(int fd, int64_t at, uint32_t key, uint64_t ino, struct record *r
 
 	if (at < 0)
 		return 0;
-	do
-		got = sys.pread(fd, page, sizeof(page), at);
-	while (got < 0 && errno == EINTR);
+	got = peek(fd, page, sizeof(page), at);
 	if (got < 0)
-		return -errno;
+		return (int)got;
 	return got == RECORD_BYTES && record_decode(record, page) == 0 && record->key == key &&
 	       record->ino == ino;
 }

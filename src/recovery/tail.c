@@ -2,6 +2,7 @@
 #include "recovery/tail.h"
 
 #include "base/sys.h"
+#include "recovery/peek.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,13 +149,11 @@ static int64_t last_nonzero(int fd, int64_t from, int64_t to)
 	for (int64_t at = from / PAGE * PAGE; at < to;) {
 		/* No page behind `to`: it would be in the cache from then on, and count as data. */
 		int64_t pages = (to - at + PAGE - 1) / PAGE * PAGE;
-		ssize_t got = sys.pread(fd, buffer, (size_t)(pages < CHUNK ? pages : CHUNK), at);
+		ssize_t got = peek(fd, buffer, (size_t)(pages < CHUNK ? pages : CHUNK), at);
 		int64_t end;
 
-		if (got < 0 && errno == EINTR)
-			continue;
 		if (got < 0)
-			return -errno;
+			return got;
 		if (got == 0)
 			break;
 		end = at + got < to ? at + got : to;

@@ -123,6 +123,14 @@ static int fake_close(int fd)
 	return 0;
 }
 
+/* What is read is read by pread(2) then. */
+static void *no_mapping(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	(void)address, (void)bytes, (void)protection, (void)flags, (void)fd, (void)offset;
+	errno = ENODEV;
+	return (void *)-1; /* MAP_FAILED */
+}
+
 static ssize_t fake_pread(int fd, void *buffer, size_t bytes, off_t offset)
 {
 	int64_t left = now.size - offset;
@@ -269,6 +277,7 @@ static void fake_calls(void)
 	sys.ioctl = fake_ioctl;
 	sys.openat = fake_openat;
 	sys.close = fake_close;
+	sys.mmap = no_mapping;
 	sys.pread = fake_pread;
 	sys.lseek = fake_lseek;
 	sys.pwritev = fake_pwritev;
