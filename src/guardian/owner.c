@@ -54,16 +54,17 @@ static bool thread_stands_still(pid_t pid, uint32_t thread, const char *states)
 }
 
 /*
- * Who has announced nothing reads, or overwrites: the cut concerns neither. Such a one may be waiting for us: a read of
- * which a listener for FAN_ACCESS_PERM has been asked, for whom the kernel opens the file (D then, too).
+ * How long one that only reads may sleep, be it in the disk: it may wait for who listens for permission events
+ * (fanotify(7)), and who waits for our lease. Nothing that it does depends on the lock any more.
  */
-static const char *states_after(struct claim_slot *slot, int64_t waited)
+#define READER_PATIENCE (10 * NS_PER_MS)
+
+static const char *states_after(int64_t waited, bool reads)
 {
-	if (waited > RUNNING_PATIENCE)
-		return "TtZXxSRD";
-	if (atomic_load(&slot->intent) == INTENT_NONE)
-		return waited > HANDLER_PATIENCE ? "TtZXxSD" : "TtZXxD";
-	return waited > HANDLER_PATIENCE ? "TtZXxS" : "TtZXx";
+	return waited > RUNNING_PATIENCE	    ? "TtZXxSR"
+	       : reads && waited > READER_PATIENCE ? "TtZXxSD"
+	       : waited > HANDLER_PATIENCE	    ? "TtZXxS"
+						    : "TtZXx";
 }
 
 static void announce(struct claim_slot *slot, uint32_t wanted)
@@ -101,7 +102,8 @@ void owner_lock_slot(struct claimed *claimed, const struct program *program)
 			still = true;
 		else if (clock_now() - since > PATIENCE)
 			still = thread_stands_still(program->pid, owner,
-						    states_after(slot, clock_now() - since));
+						    states_after(clock_now() - since,
+								 atomic_load(&slot->intent) == INTENT_NONE));
 		if (owner_take_over(&slot->lock, owner, GUARDIAN_OWNER, !still)) {
 			atomic_fetch_add(&slot->robbed, 1);
 			claimed_catch_up(claimed);

@@ -2,8 +2,8 @@
 #include "recovery/record.h"
 
 #include "base/sys.h"
+#include "recovery/peek.h"
 #include "recovery/digest.h"
-#include "recovery/tail.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -153,9 +153,9 @@ int record_read(int fd, int64_t at, uint32_t key, uint64_t ino, struct record *r
 
 	if (at < 0)
 		return 0;
-	got = tail_read(fd, page, sizeof(page), at);
+	got = peek(fd, page, sizeof(page), at);
 	if (got < 0)
-		return -errno;
+		return (int)got;
 	return got == RECORD_BYTES && record_decode(record, page) == 0 && record->key == key &&
 	       record->ino == ino;
 }

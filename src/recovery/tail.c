@@ -2,6 +2,7 @@
 #include "recovery/tail.h"
 
 #include "base/sys.h"
+#include "recovery/peek.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,10 +10,7 @@
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <string.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -139,41 +137,6 @@ bool tail_is_vacant(int fd, int64_t from)
 	       is_unwritten(fd, page, INT64_MAX);
 }
 
-static ssize_t read_by_call(int fd, void *buffer, size_t bytes, int64_t at)
-{
-	ssize_t got;
-
-	do
-		got = sys.pread(fd, buffer, bytes, at);
-	while (got < 0 && errno == EINTR);
-	return got;
-}
-
-/*
- * By a mapping: a read(2) would ask who listens for FAN_ACCESS_PERM (a virus scanner), for whom the kernel opens
- * the file (fanotify(7)), which challenges the lease that we hold, and waits for us, who wait for the answer.
- * What is there is copied by process_vm_readv(2): where there is none any more it says so, and raises no SIGBUS.
- * Without either, or at the end of the file, the call tells.
- */
-ssize_t tail_read(int fd, void *buffer, size_t bytes, int64_t at)
-{
-	int64_t page = (int64_t)getauxval(AT_PAGESZ);
-	int64_t begin = at / page * page;
-	size_t length = bytes + (size_t)(at - begin);
-	struct iovec to = {buffer, bytes}, from;
-	ssize_t got;
-	char *map = sys.mmap(NULL, length, PROT_READ, MAP_SHARED, fd, begin);
-
-	if (map == MAP_FAILED)
-		return read_by_call(fd, buffer, bytes, at);
-	/* Pages that are read ahead count as data, see last_nonzero. */
-	sys.syscall(SYS_madvise, map, length, MADV_RANDOM);
-	from = (struct iovec){map + (at - begin), bytes};
-	got = sys.syscall(SYS_process_vm_readv, getpid(), &to, 1L, &from, 1L, 0L);
-	munmap(map, length);
-	return got == (ssize_t)bytes ? got : read_by_call(fd, buffer, bytes, at);
-}
-
 /*
  * The end of the last byte that isn't zero in [from, to), or from. Reads whole aligned pages into
  * an aligned buffer: the description may be an O_DIRECT one.
@@ -186,11 +149,11 @@ static int64_t last_nonzero(int fd, int64_t from, int64_t to)
 	for (int64_t at = from / PAGE * PAGE; at < to;) {
 		/* No page behind `to`: it would be in the cache from then on, and count as data. */
 		int64_t pages = (to - at + PAGE - 1) / PAGE * PAGE;
-		ssize_t got = tail_read(fd, buffer, (size_t)(pages < CHUNK ? pages : CHUNK), at);
+		ssize_t got = peek(fd, buffer, (size_t)(pages < CHUNK ? pages : CHUNK), at);
 		int64_t end;
 
 		if (got < 0)
-			return -errno;
+			return got;
 		if (got == 0)
 			break;
 		end = at + got < to ? at + got : to;

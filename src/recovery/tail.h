@@ -40,10 +40,4 @@ int64_t tail_block_end(int fd, int64_t from, int64_t to);
 /* Brings the bytes in [from, to) to the disk before any size that is set after this. */
 void tail_write_out(int fd, int64_t from, int64_t to);
 
-/*
- * As pread(2), of a file that can be read and mapped, but unnoticed by fanotify(7)'s permission events. A number of bytes
- * that end at the end of the file at the latest, or behind it as zeroes; -1 with errno.
- */
-ssize_t tail_read(int fd, void *buffer, size_t bytes, int64_t at);
-
 #endif

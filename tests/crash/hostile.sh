@@ -44,6 +44,10 @@ run_subject() { # VARIANT prefix...
 		preload=("LD_PRELOAD=$library" "PREALLOCATE_RULES=$rules"
 			"PREALLOCATE_REPORT=$SCRATCH/report" "${settings[@]}")
 	rm -rf "${MNT:?}/$variant" "$SCRATCH/report"
+	# Whoever the program is, it may say so there.
+	chmod a+x "$SCRATCH"
+	: >"$SCRATCH/report"
+	chmod a+w "$SCRATCH/report"
 	mkdir "$MNT/$variant"
 	chmod 0777 "$MNT/$variant"
 	(
@@ -151,13 +155,13 @@ if strings "$LIBRARY" 2>/dev/null | grep -x '/.*/preallocate-guardian' | xargs -
 else
 	guarded_by "missing" 'no guardian (.*No such file.*mode=keep' ''
 	guarded_by "garbage" 'Exec format error' 'garbage'
-	guarded_by "gone at once" 'Broken pipe' '#!/bin/true'
+	guarded_by "gone at once" 'it is no guardian' '#!/bin/true'
 	printf 'x' >"$guardian"
 	chmod 0644 "$guardian"
 	unnoticed "guardian: not executable" env
 	check "guardian: not executable: said" says 'libexec/preallocate-guardian: Permission denied'
 	# shellcheck disable=SC2016 # not ours
-	guarded_by "stopped before it has said a word" 'Broken pipe' '#!/bin/bash
+	guarded_by "stopped before it has said a word" 'Connection timed out' '#!/bin/bash
 kill -STOP $$'
 	if [ -n "$FULL" ]; then
 		guarded_by "silent" 'timed out' '#!/bin/bash

@@ -107,6 +107,14 @@ static int fake_ioctl(int fd, unsigned long request, ...)
 	return -1;
 }
 
+/* What is read is read by pread(2) then. */
+static void *no_mapping(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	(void)address, (void)bytes, (void)protection, (void)flags, (void)fd, (void)offset;
+	errno = ENODEV;
+	return (void *)-1; /* MAP_FAILED */
+}
+
 static ssize_t fake_pread(int fd, void *buffer, size_t bytes, off_t offset)
 {
 	int64_t left = now.size - offset;
@@ -247,6 +255,7 @@ static void fake_calls(void)
 	memset(&sys, 0, sizeof(sys));
 	sys.fstat = fake_fstat;
 	sys.ioctl = fake_ioctl;
+	sys.mmap = no_mapping;
 	sys.pread = fake_pread;
 	sys.lseek = fake_lseek;
 	sys.pwritev = fake_pwritev;

@@ -71,7 +71,6 @@ static const struct part {
 	{"syscall:pwritev2", SYS_pwritev2},	    {"syscall:read", SYS_read},
 	{"syscall:rt_sigprocmask", SYS_rt_sigprocmask}, {"syscall:setsid", SYS_setsid},
 	{"syscall:setsockopt", SYS_setsockopt},
-	{"syscall:madvise", SYS_madvise},	    {"syscall:process_vm_readv", SYS_process_vm_readv},
 	{"syscall:prctl", SYS_prctl},		    {"syscall:getresuid", SYS_getresuid},
 	{"syscall:getresgid", SYS_getresgid},	    {"syscall:setfsuid", SYS_setfsuid},
 	{"syscall:setfsgid", SYS_setfsgid},
@@ -329,6 +328,9 @@ SYMBOL(int, socketpair, (int domain, int type, int protocol, int pair[2]),
        (domain, type, protocol, pair), -1)
 SYMBOL(int, sigpending, (sigset_t *set), (set), -1)
 SYMBOL(int, shutdown, (int fd, int how), (fd, how), -1)
+SYMBOL(int, madvise, (void *map, size_t bytes, int advice), (map, bytes, advice), -1)
+SYMBOL(ssize_t, process_vm_readv, (pid_t pid, const struct iovec *to, unsigned long count, const struct iovec *from,
+				   unsigned long parts, unsigned long flags), (pid, to, count, from, parts, flags), -1)
 SYMBOL(int, munmap, (void *map, size_t bytes), (map, bytes), -1)
 SYMBOL(char *, strdup, (const char *text), (text), NULL)
 SYMBOL(int, dladdr, (const void *address, Dl_info *info), (address, info), 0)

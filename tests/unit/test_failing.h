@@ -6,6 +6,7 @@
 #ifndef TEST_FAILING_H
 #define TEST_FAILING_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -45,6 +46,14 @@ static inline int failing_ftruncate(int fd, off_t length)
 static inline int failing_futimens(int fd, const struct timespec times[2])
 {
 	return fails("futimens") ? -1 : real.futimens(fd, times);
+}
+
+/* What is read is read by pread(2) then. */
+static inline void *no_mapping(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	(void)address, (void)bytes, (void)protection, (void)flags, (void)fd, (void)offset;
+	errno = ENODEV;
+	return (void *)-1; /* MAP_FAILED */
 }
 
 #endif

@@ -71,6 +71,7 @@ static inline void put_failing_calls(void)
 	sys.ioctl = failing_ioctl;
 	sys.openat = failing_openat;
 	sys.lseek = failing_lseek;
+	sys.mmap = no_mapping;
 	sys.pread = failing_pread;
 	sys.pwritev = failing_pwritev;
 	sys.fallocate = failing_fallocate;

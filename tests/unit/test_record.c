@@ -47,6 +47,14 @@ static ssize_t failing_pwritev(int fd, const struct iovec *iov, int count, off_t
 	return real.pwritev(fd, short_write ? &less : iov, count, offset);
 }
 
+/* What is read is read by pread(2) then. */
+static void *no_mapping(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	(void)address, (void)bytes, (void)protection, (void)flags, (void)fd, (void)offset;
+	errno = ENODEV;
+	return (void *)-1; /* MAP_FAILED */
+}
+
 static ssize_t failing_pread(int fd, void *buffer, size_t bytes, off_t offset)
 {
 	return fails() ? -1 : real.pread(fd, buffer, bytes, offset);
@@ -316,6 +324,7 @@ int main(void)
 
 	real = sys;
 	sys.pwritev = failing_pwritev;
+	sys.mmap = no_mapping;
 	sys.pread = failing_pread;
 	sys.fallocate = failing_fallocate;
 	return cmocka_run_group_tests(tests, NULL, NULL);

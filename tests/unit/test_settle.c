@@ -709,6 +709,7 @@ static void arm(void)
 	sys.ioctl = failing_ioctl;
 	sys.fstat = failing_fstat;
 	sys.lseek = failing_lseek;
+	sys.mmap = no_mapping;
 	sys.pread = failing_pread;
 	sys.ftruncate = failing_ftruncate;
 	sys.fallocate = failing_fallocate;

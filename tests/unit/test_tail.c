@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "recovery/peek.h"
 #include "recovery/tail.h"
 
 #define PAGE INT64_C(4096)
@@ -473,6 +474,14 @@ static bool fails(void)
 	return true;
 }
 
+/* What is read is read by pread(2) then. */
+static void *no_mapping(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	(void)address, (void)bytes, (void)protection, (void)flags, (void)fd, (void)offset;
+	errno = ENODEV;
+	return (void *)-1; /* MAP_FAILED */
+}
+
 static ssize_t failing_pread(int fd, void *buffer, size_t bytes, off_t offset)
 {
 	if (fault.error && fails())
@@ -518,6 +527,7 @@ static void interrupted_and_short_reads_go_on(void **state)
 	file_new(&file, 100, 4 * MIB);
 	put(&file, "x", 1, MIB);
 	put(&file, "", 1, MIB + 200000);
+	sys.mmap = no_mapping;
 	sys.pread = failing_pread;
 	fault.error = EINTR;
 	for (fault.call = 0; fault.call < 4; fault.call++) {
@@ -541,6 +551,7 @@ static void a_failing_call_is_reported(void **state)
 	put(&file, "x", 1, MIB);
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
 		fault.error = errors[i];
+		sys.mmap = no_mapping;
 		sys.pread = failing_pread;
 		reached = 0;
 		for (fault.call = 0; fault.call < 2; fault.call++) {
@@ -549,6 +560,7 @@ static void a_failing_call_is_reported(void **state)
 			reached++;
 		}
 		assert_int_equal(reached, 2);
+		sys.mmap = real.mmap;
 		sys.pread = real.pread;
 
 		/* Every lseek: where we are, SEEK_DATA, SEEK_HOLE, and the way back. */
@@ -568,6 +580,40 @@ static void a_failing_call_is_reported(void **state)
 		assert_true(fault.call >= 4);
 		sys.lseek = real.lseek;
 	}
+	file_delete(&file);
+}
+
+static ssize_t no_pread(int fd, void *buffer, size_t bytes, off_t offset)
+{
+	(void)fd, (void)buffer, (void)bytes, (void)offset;
+	errno = EIO;
+	return -1;
+}
+
+/* Who listens for it (FAN_ACCESS_PERM) would have our lease broken. */
+static void nothing_is_read_by_a_call(void **state)
+{
+	static const int64_t places[] = {100, PAGE - 1, PAGE, MIB, 3 * MIB + 5, 4 * MIB};
+	struct file file;
+	char bytes[3 * PAGE];
+
+	(void)state;
+	file_new(&file, 100, 4 * MIB + 1);
+	sys.pread = no_pread;
+	assert_int_equal(tail_data_end(file.fd, true, true, 100, 4 * MIB + 1), 100);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		put(&file, "x", 1, places[i]);
+		assert_int_equal(tail_data_end(file.fd, true, i % 2, 100, 4 * MIB + 1), places[i] + 1);
+	}
+	assert_int_equal(peek(file.fd, bytes, sizeof(bytes), 4 * MIB - PAGE), PAGE + 1);
+	assert_int_equal(bytes[PAGE], 'x');
+	assert_int_equal(peek(file.fd, bytes, 10, 99), 10);
+	assert_memory_equal(bytes, "dx\0\0\0\0\0\0\0\0", 10);
+	/* That alone tells why. */
+	assert_int_equal(ftruncate(file.second, MIB), 0);
+	assert_int_equal(peek(file.fd, bytes, 10, MIB), -EIO);
+	sys.pread = real.pread;
+	assert_int_equal(peek(file.fd, bytes, 10, MIB), 0);
 	file_delete(&file);
 }
 
@@ -611,6 +657,7 @@ static const struct CMUnitTest tests[] = {
 	test(without_fiemap_the_bytes_are_read),
 	test(interrupted_and_short_reads_go_on),
 	test(a_failing_call_is_reported),
+	test(nothing_is_read_by_a_call),
 	test(a_file_that_ends_early_is_empty_there),
 };
 

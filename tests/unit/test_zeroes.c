@@ -414,6 +414,7 @@ int main(void)
 	real = sys;
 	sys.fallocate = watching_fallocate;
 	sys.pwritev = short_pwritev;
+	sys.mmap = no_mapping;
 	sys.pread = failing_pread;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
