@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Log lines: to the file named at start, else to standard error as it was at start. They never
- * block, never touch a descriptor of the program that has become another, and leave errno alone.
+ * Log lines: to the file named at start, else, or where that can't be written, to standard error
+ * (base/destination.h). They leave errno alone.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

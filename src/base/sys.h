@@ -28,6 +28,7 @@ struct sys {
 	int (*fcntl)(int fd, int command, ...);
 	int (*ioctl)(int fd, unsigned long request, ...);
 	int (*fstat)(int fd, struct stat *st);
+	int (*statx)(int dirfd, const char *path, int flags, unsigned int mask, struct statx *stx);
 	int (*fstatat)(int dirfd, const char *path, struct stat *st, int flags);
 	off_t (*lseek)(int fd, off_t offset, int whence);
 	ssize_t (*pread)(int fd, void *buffer, size_t bytes, off_t offset);

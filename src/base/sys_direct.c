@@ -15,6 +15,7 @@ struct sys sys = {
 	.fcntl = fcntl,
 	.ioctl = ioctl,
 	.fstat = fstat,
+	.statx = statx,
 	.fstatat = fstatat,
 	.lseek = lseek,
 	.pread = pread,

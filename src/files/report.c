@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "files/report.h"
 
+#include "base/destination.h"
 #include "base/layout.h"
 #include "base/log.h"
-#include "base/output.h"
 #include "base/utf8.h"
 #include "files/auto.h"
 
@@ -13,8 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-FAR static char destination[4096];
-static _Atomic bool told; /* that it can't be written */
+static struct destination destination = {.fd = -1}; /* path NULL: none */
+FAR static char path_kept[DESTINATION_NAME_BYTES];
+static bool json;
+static atomic_bool told;
 
 static const struct {
 	enum keep_reason reason;
@@ -29,8 +31,13 @@ static const struct {
 
 AT_START void report_init(const char *wanted)
 {
-	if (wanted && strlen(wanted) < sizeof(destination))
-		strcpy(destination, wanted);
+	size_t length = wanted ? strlen(wanted) : 0;
+
+	if (length == 0)
+		return;
+	if (destination_named(&destination, wanted, path_kept) < 0)
+		log_warn("PREALLOCATE_REPORT: its path is too long; nothing is reported");
+	json = length > 5 && strcmp(wanted + length - 5, ".json") == 0;
 }
 
 /* JSON's string escapes; a byte that is in no character as Python's surrogateescape. */
@@ -75,7 +82,7 @@ static bool lacks_zeroes(struct description *description)
 	return !description->readable && atomic_load(&slot->extensions) > 0 && auto_wants_zeroes(description);
 }
 
-static int format_line(char *line, size_t size, struct description *description, bool json)
+static int format_line(char *line, size_t size, struct description *description)
 {
 	struct claim_slot *slot = atomic_load(&description->slot);
 	uint64_t extensions = atomic_load(&slot->extensions);
@@ -114,19 +121,14 @@ static int format_line(char *line, size_t size, struct description *description,
 void report_closed(struct description *description)
 {
 	char line[2048];
-	size_t suffix = strlen(destination);
-	bool json = suffix > 5 && strcmp(destination + suffix - 5, ".json") == 0;
 	int saved_errno = errno;
 	int length, ret;
 
-	if (!destination[0] || atomic_exchange(&description->reported, true))
+	if ((!destination.path && destination.fd < 0) || atomic_exchange(&description->reported, true))
 		return;
-	length = format_line(line, sizeof(line), description, json);
-	if (length <= 0)
-		return;
-	ret = output_line(strcmp(destination, "stderr") == 0 ? NULL : destination, line, (size_t)length);
-	if (ret < 0 && !atomic_exchange(&told, true))
-		log_warn("report: %s can't be written: %s; the rest of it is lost", destination,
-			 strerrordesc_np(-ret));
+	length = format_line(line, sizeof(line), description);
+	ret = length > 0 ? destination_write(&destination, line, (size_t)length) : 0;
+	if (ret < 0 && destination.path && !atomic_exchange(&told, true))
+		log_warn("PREALLOCATE_REPORT=%s: %s; entries are lost", destination.path, strerrordesc_np(-ret));
 	errno = saved_errno;
 }

@@ -39,6 +39,8 @@ CALL(void *, mmap, (void *address, size_t bytes, int protection, int flags, int 
      protection, flags, fd, offset)
 CALL(int, fstat, (int fd, struct stat *st), fd, st)
 CALL(int, fstatat, (int dirfd, const char *path, struct stat *st, int flags), dirfd, path, st, flags)
+CALL(int, statx, (int dirfd, const char *path, int flags, unsigned int mask, struct statx *stx), dirfd, path, flags,
+     mask, stx)
 CALL(off_t, lseek, (int fd, off_t offset, int whence), fd, offset, whence)
 CALL(int, ftruncate, (int fd, off_t length), fd, length)
 CALL(int, futimens, (int fd, const struct timespec times[2]), fd, times)
@@ -162,6 +164,7 @@ struct sys sys = {
 	.fcntl = call_fcntl,
 	.ioctl = call_ioctl,
 	.fstat = call_fstat,
+	.statx = call_statx,
 	.fstatat = call_fstatat,
 	.lseek = call_lseek,
 	.pread = by_number_pread,

@@ -9,7 +9,6 @@
 
 #include <pthread.h>
 
-#include "base/output.h"
 #include "files/report.h"
 #include "test_engage_twin.h"
 
@@ -128,7 +127,6 @@ static void to_stderr(void **state)
 	snprintf(path, sizeof(path), "%s/stderr", twin_directory);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(dup2(fd, STDERR_FILENO), STDERR_FILENO);
-	output_start();
 	report_init("stderr");
 	live("a.log");
 	assert_int_equal(fcntl(STDERR_FILENO, F_GETFD), 0); /* still open */
