@@ -2,6 +2,7 @@
 #ifndef BASE_SIZE_H
 #define BASE_SIZE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -11,5 +12,16 @@
  * Async-signal-safe.
  */
 int64_t size_of(int fd);
+
+/*
+ * A write at start to a file that ends at end leaves at least one whole block without a byte: a hole, in which
+ * nothing of ours may be allocated. Blocks are of this size, or smaller ones count as one.
+ */
+#define SIZE_BLOCK INT64_C(4096)
+static inline bool size_skips_block(int64_t end, int64_t start)
+{
+	return start - end >= SIZE_BLOCK &&
+	       start / SIZE_BLOCK * SIZE_BLOCK - (end + SIZE_BLOCK - 1) / SIZE_BLOCK * SIZE_BLOCK >= SIZE_BLOCK;
+}
 
 #endif

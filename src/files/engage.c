@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/size.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "claim/claim.h"
@@ -105,7 +106,7 @@ bool engage_is_behind(const struct description *description, int fd)
 
 /*
  * Does the write cross the end of file? Where a hint says that it doesn't, no system call is made.
- * A write that leaves a gap larger than prealloc_align makes a hole: that is no append.
+ * A write that leaves a whole block out makes a hole: that is no append.
  */
 static bool write_crosses_end(struct description *description, const struct transfer *transfer)
 {
@@ -137,7 +138,7 @@ static bool write_crosses_end(struct description *description, const struct tran
 	}
 	atomic_store(&description->size_seen, st.st_size);
 	atomic_store(&description->inside_left, st.st_size - end);
-	return end > st.st_size && start - st.st_size <= description->options.prealloc_align;
+	return end > st.st_size && !size_skips_block(st.st_size, start);
 }
 
 bool engage_is_due(struct description *description, const struct transfer *transfer)

@@ -180,7 +180,8 @@ int files_set_options(int fd, const struct rule_options *options);
 
 /* --- keep.c --- */
 /* Where one of the reasons in KEEP_TOPPED_UP holds. */
-void keep_before_write(struct description *description, const struct transfer *transfer);
+/* False: blocks of ours stand where it leaves a hole. */
+bool keep_before_write(struct description *description, const struct transfer *transfer);
 /* Of one that is kept, without the gate: gives back when the filesystem is nearly full. */
 void keep_after_write(struct description *description, int fd);
 /* Bytes that go into a stream on fd. */

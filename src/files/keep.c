@@ -6,6 +6,7 @@
 #include "files/files.h"
 
 #include "base/clock.h"
+#include "base/size.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "claim/lease.h"
@@ -59,8 +60,7 @@ static void note_cut(struct description *description, int64_t size)
 		atomic_fetch_add(&description->keep_bytes_lost, (uint64_t)(keep_end - size));
 }
 
-static void top_up(struct description *description, int fd, int64_t start, int64_t end,
-		   const struct stat *st)
+static void top_up(struct description *description, int fd, int64_t end, const struct stat *st)
 {
 	int64_t size = st->st_size;
 	int64_t align = description->options.prealloc_align;
@@ -68,7 +68,7 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 	struct rlimit limit;
 	int64_t keep_end, headroom;
 
-	if (fstatfs(fd, &fs) < 0 || start - size > align)
+	if (fstatfs(fd, &fs) < 0)
 		return;
 	headroom = space_headroom(&fs, (uint32_t)description->options.min_free);
 	space_look(description, fd, &fs);
@@ -107,24 +107,31 @@ static void top_up(struct description *description, int fd, int64_t start, int64
 	atomic_fetch_add(&description->keep_bytes, (uint64_t)(keep_end - size));
 }
 
-static void find_room(struct description *description, int fd, bool to_end, int64_t start,
+/* False: it leaves a hole, and blocks of ours are there. */
+static bool find_room(struct description *description, int fd, bool to_end, int64_t start,
 		      int64_t bytes)
 {
 	struct stat st;
 	int64_t end;
 
-	if (clock_now() < atomic_load(&description->keep_retry_at) || sys.fstat(fd, &st) < 0) {
-		atomic_store(&description->keep_left, description->options.prealloc_align);
-		return;
-	}
+	if (sys.fstat(fd, &st) < 0)
+		return true;
 	if (to_end)
 		start = st.st_size;
 	if (start < 0 || __builtin_add_overflow(start, bytes, &end))
-		return;
+		return true;
+	/* The next one is looked at, too. */
+	if (size_skips_block(st.st_size, start)) {
+		atomic_store(&description->keep_left, 0);
+		return !atomic_load(&description->kept);
+	}
 	if (end <= st.st_size)
 		atomic_store(&description->keep_left, st.st_size - end);
+	else if (clock_now() < atomic_load(&description->keep_retry_at))
+		atomic_store(&description->keep_left, description->options.prealloc_align);
 	else
-		top_up(description, fd, start, end, &st);
+		top_up(description, fd, end, &st);
+	return true;
 }
 
 static int64_t clock_coarse(void)
@@ -160,24 +167,29 @@ void keep_after_write(struct description *description, int fd)
 	errno = saved_errno;
 }
 
-void keep_before_write(struct description *description, const struct transfer *transfer)
+bool keep_before_write(struct description *description, const struct transfer *transfer)
 {
 	int64_t bytes = (int64_t)transfer->bytes;
-	bool to_end = atomic_load(&description->append) || transfer->to_end;
+	bool to_end = atomic_load(&description->append) || transfer->to_end, is_room;
 	int saved_errno;
 
 	if (!is_topped_up(description, KEEP_TOPPED_UP))
-		return;
+		return true;
 	if (transfer->at_offset && !to_end &&
 	    transfer->offset <= atomic_load(&description->size_seen) - bytes)
-		return;
-	if (atomic_fetch_sub(&description->keep_left, bytes) >= bytes)
-		return;
+		return true;
+	/* A pwrite may go anywhere. */
+	if (atomic_fetch_sub(&description->keep_left, bytes) >= bytes &&
+	    (!transfer->at_offset || to_end ||
+	     !size_skips_block(atomic_load(&description->size_seen), transfer->offset)))
+		return true;
 	saved_errno = errno;
-	find_room(description, transfer->fd, to_end,
-		  transfer->at_offset ? transfer->offset : sys.lseek(transfer->fd, 0, SEEK_CUR),
-		  bytes);
+	is_room = find_room(description, transfer->fd, to_end,
+			    transfer->at_offset ? transfer->offset
+						: sys.lseek(transfer->fd, 0, SEEK_CUR),
+			    bytes);
 	errno = saved_errno;
+	return is_room;
 }
 
 void keep_count(int fd, size_t bytes)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "files/place.h"
 
+#include "base/size.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "files/engage.h"
@@ -104,11 +105,10 @@ static enum verdict judge(struct description *description, struct claim_slot *sl
 	if (is_odd_append(description, slot, place) &&
 	    !engage_is_behind(description, transfer->fd))
 		return ASTRAY;
+	if (size_skips_block(atomic_load(&slot->positions.data_end), place->start))
+		return SPARSE;
 	if (place->end > slot_room_end(slot))
 		return BEHIND;
-	if (place->start - atomic_load(&slot->positions.data_end) >
-	    description->options.prealloc_align)
-		return SPARSE;
 	if (seal_hangs_on(slot, transfer, place->start, (int64_t)transfer->bytes))
 		return STAKED;
 	return GOES;

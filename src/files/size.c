@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "files/files.h"
 
+#include "base/size.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "files/engage.h"
@@ -232,12 +233,6 @@ int64_t files_available(struct description *description, int fd, int64_t availab
 	return available;
 }
 
-/* Blocks past the end, and a gap before them: a cut of ours could put back only all of it. */
-static bool is_apart(const struct description *description, int64_t offset, int64_t size)
-{
-	return offset - size > description->options.prealloc_align;
-}
-
 static bool reaches_past_end(struct description *description, int fd, int64_t offset, int64_t bytes)
 {
 	int64_t end, size = atomic_load(&atomic_load(&description->slot)->positions.data_end);
@@ -251,15 +246,19 @@ static bool reaches_past_end(struct description *description, int fd, int64_t of
 			      atomic_load(&description->kept));
 }
 
-static void leave_alone_if_apart(struct plain *plain, int fd, off_t offset)
+/*
+ * A hole before it has no blocks of ours. keeps_size: its blocks are past the end, and a cut of ours could put back only
+ * all of it.
+ */
+static void leave_alone_if_apart(struct plain *plain, int fd, off_t offset, bool keeps_size)
 {
 	struct stat st;
 
 	if (!plain->description || offset < 0 || sys.fstat(fd, &st) < 0 ||
-	    !is_apart(plain->description, offset, st.st_size))
+	    !size_skips_block(st.st_size, offset))
 		return;
 	plain_give_back(plain);
-	if (plain->description)
+	if (keeps_size && plain->description)
 		descriptions_note_keep_end(plain->description->dev, plain->description->ino, 0, true);
 }
 
@@ -299,8 +298,7 @@ static bool fallocate_extended(struct description *description, struct claim_slo
 	}
 	if (!slot_is_extended(slot) || end > slot_room_end(slot) ||
 	    table_get(fd) != description || atomic_load(&slot->uncounted_end) ||
-	    ((mode & FALLOC_FL_KEEP_SIZE) &&
-	     is_apart(description, offset, atomic_load(&slot->positions.data_end)))) {
+	    size_skips_block(atomic_load(&slot->positions.data_end), offset)) {
 		slot_unlock(slot, &hold);
 		return false;
 	}
@@ -384,8 +382,7 @@ int files_fallocate(struct description *description, int fd, int mode, off_t off
 		return result;
 	}
 	plain_begin(&plain, fd, 0);
-	if (mode & FALLOC_FL_KEEP_SIZE)
-		leave_alone_if_apart(&plain, fd, offset);
+	leave_alone_if_apart(&plain, fd, offset, mode & FALLOC_FL_KEEP_SIZE);
 	result = call(fd, mode, offset, bytes);
 	saved_errno = errno;
 	description = plain.description;

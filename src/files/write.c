@@ -303,10 +303,12 @@ static bool write_plain(struct description *description, struct transfer *transf
 			ssize_t *result)
 {
 	struct gate_pass pass;
+	bool gives_up = false;
 
 	if (!engage_is_out_of_question(description) && engage_is_due(description, transfer) &&
 	    engage_take(description, transfer))
 		return false;
+again:
 	gate_enter(&description->gate, &pass);
 	if (appends_by_flag_alone(description, transfer))
 		description_settle(description);
@@ -315,8 +317,16 @@ static bool write_plain(struct description *description, struct transfer *transf
 		gate_leave(&description->gate, &pass);
 		return false;
 	}
-	if (atomic_load_explicit(&description->reasons, memory_order_relaxed) & KEEP_TOPPED_UP)
-		keep_before_write(description, transfer);
+	if ((atomic_load_explicit(&description->reasons, memory_order_relaxed) & KEEP_TOPPED_UP) &&
+	    !keep_before_write(description, transfer) && !gives_up) {
+		gate_leave(&description->gate, &pass);
+		keep_give_back(description, transfer->fd);
+		/* Where they can't be given back (somebody else has the file open) they stay, and no more come. */
+		if (atomic_load(&description->kept))
+			atomic_store(&description->keep_retry_at, INT64_MAX);
+		gives_up = true;
+		goto again;
+	}
 	*result = transfer->call(transfer);
 	if (*result > 0)
 		note_plain(description, transfer, *result);
