@@ -360,6 +360,8 @@ void files_settle_lost(struct description *description, int fd)
 	struct claim_slot *slot = atomic_load(&description->slot);
 	struct claimed claimed = {
 		.fd = fd,
+		.certainty = {.vouched = description->options.exclusive != RULE_EXCLUSIVE_LEASE,
+			      .seen_at = atomic_load(&slot->certain_at)},
 		.readable = description->readable,
 		.append = atomic_load(&description->append),
 		.options = {atomic_load(&description->options.prealloc_size),
@@ -372,8 +374,6 @@ void files_settle_lost(struct description *description, int fd)
 
 	if (slot == &slot_none || claim_slot_is_current(slot))
 		return;
-	/* Who could have challenged it, and when, nobody has seen; the program goes on at once. */
-	lease_look_begin(&claimed.look, fd, false);
 	put_offset_back(slot, fd);
 	claimed_adopt(&claimed);
 	atomic_store(&slot->wanted, 0);
