@@ -81,6 +81,7 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 	description->readable = (flags & O_ACCMODE) == O_RDWR;
 	description->synchronous = flags & O_DSYNC;
 	atomic_store(&description->synced_end, st.st_size);
+	atomic_store(&description->found, st.st_size > 0);
 	atomic_store(&description->auto_end, st.st_size);
 	if (options.mode == RULE_MODE_KEEP)
 		reasons |= KEEP_RULE;

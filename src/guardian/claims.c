@@ -101,9 +101,18 @@ static void sync_settled(const struct claim *claim)
  */
 #define WRITTEN_BEFORE_CUT (4 << 20)
 
+static int write_out(int fd, struct claim_slot *slot, int64_t from, int64_t to)
+{
+	int ret = tail_write_out(fd, from, to);
+
+	if (ret < 0)
+		atomic_store(&slot->sync_error, -ret);
+	return ret;
+}
+
 static void write_out_before_cut(const struct claim *claim)
 {
-	const struct claim_slot *slot = claim->claimed.slot;
+	struct claim_slot *slot = claim->claimed.slot;
 	int64_t end = atomic_load(&slot->positions.data_end);
 	int64_t synced = atomic_load(&slot->synced_end);
 	struct stat st;
@@ -113,7 +122,20 @@ static void write_out_before_cut(const struct claim *claim)
 		synced = end > WRITTEN_BEFORE_CUT ? end - WRITTEN_BEFORE_CUT : 0;
 	if ((claim->synced || atomic_load(&slot->synced)) && end - synced <= WRITTEN_BEFORE_CUT &&
 	    sys.fstat(claim->claimed.fd, &st) == 0 && st.st_nlink > 0)
-		tail_write_out(claim->claimed.fd, synced, end);
+		write_out(claim->claimed.fd, claim->claimed.slot, synced, end);
+}
+
+/*
+ * The floor that the mark names has to be there when the mark is: an allocation makes the size known at once,
+ * the data may come half a minute later (ext4). With much to write the file is extended some time later.
+ */
+static int write_out_floor(int fd, const struct claim_request *request, struct guardian *guardian)
+{
+	int64_t dirty = tail_dirty_bytes(fd, request->floor);
+
+	if (dirty > WRITTEN_BEFORE_CUT)
+		return -EAGAIN;
+	return dirty ? write_out(fd, &guardian->shared->slots[request->slot], 0, request->floor) : 0;
 }
 
 /*
@@ -266,7 +288,9 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 		return -EAGAIN;
 	}
 	claimed = &claim->claimed;
-	ret = prepare(claim, request, fd);
+	ret = request->flags & CLAIM_FOUND ? write_out_floor(fd, request, guardian) : 0;
+	if (ret == 0)
+		ret = prepare(claim, request, fd);
 	if (ret < 0) {
 		close(fd);
 		return ret;
