@@ -2,7 +2,7 @@
 /*
  * How long a lease that is challenged is still ours; and: at each call that an extension, a settle and a
  * recovery make, we are held up until the lease is gone, and a neighbour appends. None of its bytes is cut,
- * and none overwritten. In TMPDIR (or /var/tmp) and /dev/shm.
+ * and none overwritten. In PREALLOCATE_TEST_DIRECTORIES (one), TMPDIR or /var/tmp, and in /dev/shm.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -361,7 +361,8 @@ static void as_long_as_it_may_have_been_challenged(void **state)
 
 static int enter_directory(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
+	const char *wanted = getenv("PREALLOCATE_TEST_DIRECTORIES");
+	const char *tmp = wanted ? wanted : getenv("TMPDIR");
 
 	snprintf(directory, sizeof(directory), "%s", *state ? (const char *)*state : tmp ? tmp : "/var/tmp");
 	return 0;
