@@ -6,12 +6,10 @@
 #include "base/thread.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/btrfs.h>
 #include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -21,16 +19,19 @@
 #define XFS_SUPER_MAGIC 0x58465342
 #endif
 
-int lease_take(int fd, int signal)
+int lease_take(int fd, int signal, struct certainty *certainty)
 {
+	int64_t now = clock_now();
 	struct f_owner_ex owner = {.type = F_OWNER_TID, .pid = (pid_t)thread_id()};
 	int ret;
 
 	/* Before the lease: without an owner the kernel would take this process, with SIGIO. */
 	if (sys.fcntl(fd, F_SETSIG, signal) < 0 || sys.fcntl(fd, F_SETOWN_EX, &owner) < 0)
 		return -errno;
-	if (sys.fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+	if (sys.fcntl(fd, F_SETLEASE, F_WRLCK) == 0) {
+		*certainty = (struct certainty){.seen_at = now};
 		return 0;
+	}
 	ret = -errno;
 	lease_release(fd);
 	return ret;
@@ -45,68 +46,14 @@ void lease_release(int fd)
 	sys.fcntl(fd, F_SETOWN_EX, &nobody);
 }
 
-/* The kernel's default where it can't be read; 0: it waits for ever. */
-static int64_t lease_break_time(void)
-{
-	char text[32];
-	long seconds = 45;
-	ssize_t got;
-	int fd = sys.openat(AT_FDCWD, "/proc/sys/fs/lease-break-time", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return seconds * NS_PER_S;
-	got = sys.pread(fd, text, sizeof(text) - 1, 0);
-	sys.close(fd);
-	if (got > 0) {
-		text[got] = '\0';
-		seconds = strtol(text, NULL, 10);
-	}
-	return seconds > 0 ? seconds * NS_PER_S : INT64_MAX;
-}
-
-/* As long as nobody challenges it the time may be set to another. */
-static bool is_certain(struct exclusive *exclusive)
-{
-	struct lease_look *look = (struct lease_look *)exclusive;
-
-	return look->lasts == INT64_MAX || clock_now() - look->at < look->lasts || lease_look(look);
-}
-
-void lease_look_begin(struct lease_look *look, int fd, bool leased)
-{
-	int64_t break_time = leased ? lease_break_time() : INT64_MAX;
-
-	*look = (struct lease_look){
-		.exclusive = {is_certain},
-		.fd = fd,
-		.at = clock_now(),
-		.lasts = break_time == INT64_MAX ? INT64_MAX : break_time / 2,
-	};
-}
-
-bool lease_look(struct lease_look *look)
-{
-	int64_t now = clock_now();
-
-	if (lease_is_challenged(look->fd))
-		return false;
-	look->at = now;
-	return true;
-}
-
 int lease_begin_moment(int fd, struct lease_moment *moment)
 {
 	sigset_t pending;
-	int ret;
 
 	sigemptyset(&pending);
 	sigpending(&pending);
 	moment->pending = sigismember(&pending, SIGIO);
-	ret = lease_take(fd, SIGIO);
-	/* Half of the shortest time that can be set, so as not to have to ask. */
-	if (ret == 0)
-		moment->look = (struct lease_look){{is_certain}, fd, clock_now(), NS_PER_S / 2};
-	return ret;
+	return lease_take(fd, SIGIO, &moment->certainty);
 }
 
 void lease_end_moment(int fd, const struct lease_moment *moment)
@@ -120,11 +67,6 @@ void lease_end_moment(int fd, const struct lease_moment *moment)
 	sigemptyset(&sigio);
 	sigaddset(&sigio, SIGIO);
 	sys.sigtimedwait(&sigio, NULL, &now);
-}
-
-bool lease_is_challenged(int fd)
-{
-	return sys.fcntl(fd, F_GETLEASE) != F_WRLCK;
 }
 
 bool lease_is_trusted(const struct statfs *fs)

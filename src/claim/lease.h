@@ -3,8 +3,6 @@
 #ifndef CLAIM_LEASE_H
 #define CLAIM_LEASE_H
 
-#include <stdbool.h>
-
 #include "recovery/cut.h"
 
 struct statfs;
@@ -12,32 +10,12 @@ struct statfs;
 /*
  * Takes a write lease on the description. A challenge (open(2) or truncate(2) by anybody) sends
  * signal to the calling thread. 0, -EAGAIN: somebody else has the file open, -EACCES: not ours,
- * -EINVAL: this filesystem has none, or another -errno.
+ * -EINVAL: this filesystem has none, or another -errno. certainty: what is known of it from then on.
  */
-int lease_take(int fd, int signal);
+int lease_take(int fd, int signal, struct certainty *certainty);
 
 /* Gives the lease back and forgets the owner and the signal: challengers go on. */
 void lease_release(int fd);
-
-/*
- * When a lease was surely ours. From the moment at which somebody challenges it, the kernel leaves it to us for
- * /proc/sys/fs/lease-break-time; so what was seen unchallenged is certain for that long. For half of it, we say.
- */
-struct lease_look {
-	struct exclusive exclusive; /* for file_cut: looks again, where too much time has gone by */
-	int fd;
-	int64_t at;    /* CLOCK_MONOTONIC, ns: it was ours, and unchallenged */
-	int64_t lasts; /* ns; INT64_MAX: for ever (exclusive=assume) */
-};
-
-/* The lease has just been taken; !leased: there is none, and the user vouches. */
-void lease_look_begin(struct lease_look *look, int fd, bool leased);
-
-/* False: it is challenged, or taken away. Otherwise it is certain anew. */
-bool lease_look(struct lease_look *look);
-
-/* Somebody waits, or the kernel has already taken the lease away. */
-bool lease_is_challenged(int fd);
 
 /*
  * Does a lease on this filesystem hold for everybody? On FUSE and network filesystems it is a
@@ -70,7 +48,7 @@ bool space_stays_after_close(const struct statfs *fs);
  */
 struct lease_moment {
 	bool pending; /* a SIGIO was there before */
-	struct lease_look look;
+	struct certainty certainty;
 };
 
 int lease_begin_moment(int fd, struct lease_moment *moment);

@@ -76,18 +76,14 @@ static int op_allocate(void *file, int64_t offset, int64_t bytes)
 	ret = seal_mark(claimed, offset, offset + bytes);
 	if (ret < 0)
 		return ret;
-	/* What comes before may have blocked: a size that grows now would be another's. */
-	if (!claimed->look.exclusive.holds(&claimed->look.exclusive))
-		return -EBUSY;
 	if (claimed->writes || claimed->most > 0)
 		allocate_ahead(claimed, offset, bytes);
-	/* Mode 0: can't wipe a byte that someone we don't see has just put there. */
-	while (sys.fallocate(claimed->fd, 0, offset, bytes) < 0)
-		if (errno != EINTR)
-			return -errno;
+	ret = grow(&claimed->certainty, claimed->fd, offset, bytes);
+	if (ret < 0)
+		return ret;
 	/* What can't be written stays as in mode zero. */
 	claimed->written |= claimed->writes;
-	if (claimed->writes && zeroes_write(claimed->fd, offset, offset + bytes) == 0)
+	if (claimed->writes && zeroes_write(&claimed->certainty, claimed->fd, offset, offset + bytes) == 0)
 		atomic_fetch_add(&claimed->slot->bytes_zeroed, (uint64_t)bytes);
 	return 0;
 }
@@ -105,7 +101,7 @@ static int cut_to(struct claimed *claimed, int64_t length)
 	/* After the proof, which may have seen none of it, or half. */
 	if (claimed_write_has_come(claimed))
 		return -ECANCELED;
-	ret = file_cut(claimed->fd, length, &claimed->look.exclusive);
+	ret = cut(&claimed->certainty, claimed->fd, length);
 	if (ret == 0)
 		claimed->ahead_end = 0;
 	return ret;

@@ -44,6 +44,7 @@ enum claim_verb {
 #define CLAIM_OPEN 8u	  /* CLAIM_RECORD: see struct record */
 #define CLAIM_SYNCED 16u  /* CLAIM_TAKE: the program has synced it before */
 #define CLAIM_WRITE 64u	  /* CLAIM_TAKE, CLAIM_EXTEND: the zeroes are to be written */
+#define CLAIM_FOUND 128u  /* CLAIM_TAKE: what is below floor may not be on the disk */
 #define CLAIM_SYNCING 32u /* CLAIM_SETTLE_ALL: before a sync of all */
 
 struct claim_request {

@@ -13,12 +13,10 @@ int claim_recover(int fd, const struct recover_options *options, struct recovery
 	signals_block(&saved);
 	ret = lease_begin_moment(fd, &moment);
 	if (ret == 0) {
-		struct recover_options own = *options;
+		struct recover_options certain = *options;
 
-		/* It may take longer than a moment. */
-		lease_look_begin(&moment.look, fd, true);
-		own.exclusive = &moment.look.exclusive;
-		ret = recover_file(fd, &own, recovery);
+		certain.certainty = &moment.certainty;
+		ret = recover_file(fd, &certain, recovery);
 		lease_end_moment(fd, &moment);
 	}
 	signals_restore(&saved);

@@ -102,6 +102,11 @@ static int record_is_ours(const struct claimed *claimed, int64_t at)
 	return record_read(claimed->fd, at, claimed->mark.key, claimed->mark.ino, &record);
 }
 
+static int clear_record(struct claimed *claimed, int64_t at)
+{
+	return certainty_holds(&claimed->certainty, claimed->fd) ? record_clear(claimed->fd, at) : -ESTALE;
+}
+
 int seal_settle(struct claimed *claimed, int64_t end)
 {
 	return claimed->mark.key
@@ -193,7 +198,10 @@ static int write_record(struct claimed *claimed, const struct record *record)
 		claimed->record_at = at;
 		atomic_store(&slot->record_at, at);
 	}
-	ret = at < 0 ? (int)at : record_write(claimed->fd, at, record);
+	ret = at < 0 ? (int)at
+	      : certainty_is_whole(&claimed->certainty, claimed->fd)
+		      ? record_write(claimed->fd, at, record)
+		      : -EAGAIN;
 	if (ret == 0)
 		publish(claimed, at, record);
 	return ret;
@@ -251,7 +259,7 @@ int seal_extended(struct claimed *claimed)
 		claimed->record_at = 0;
 		ret = write_record(claimed, &record);
 		if (ret == 0 && ours > 0)
-			ret = record_clear(claimed->fd, was_at);
+			ret = clear_record(claimed, was_at);
 		/* No room yet: it comes with the next append that ends in a zero. */
 		if (ret != -ENOSPC)
 			return ret;
@@ -259,7 +267,7 @@ int seal_extended(struct claimed *claimed)
 	}
 	/* Somebody's bytes in its place stay, for the settle to find. */
 	if (ours > 0)
-		ret = record_clear(claimed->fd, was_at);
+		ret = clear_record(claimed, was_at);
 	if (ret == 0)
 		publish_none(claimed, claimed->mark.floor);
 	return ret;
@@ -279,7 +287,7 @@ int64_t seal_tail_data_end(struct claimed *claimed, bool may_seek, int64_t from,
 		return tail_data_end(claimed->fd, claimed->readable, may_seek, from, at);
 	/* Somebody has written behind it: what is before that was zeroes. */
 	if (used > 0) {
-		int ret = record_clear(claimed->fd, at);
+		int ret = clear_record(claimed, at);
 
 		if (ret < 0)
 			return ret;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "claim/lease.h"
 #include "claim/operations.h"
 #include "claim/seal.h"
 #include "claim/zeroes.h"
@@ -205,8 +206,10 @@ int claimed_extend(struct claimed *claimed, int64_t offset, int64_t end, int64_t
 		set_append(claimed, true);
 		seal_remove(claimed);
 		claimed_free_ahead(claimed, before.st_size);
-		restore_program_keep(claimed, before.st_size, &before);
-		restore_times(claimed->fd, &before);
+		if (certainty_holds(&claimed->certainty, claimed->fd)) {
+			restore_program_keep(claimed, before.st_size, &before);
+			restore_times(claimed->fd, &before);
+		}
 	}
 	atomic_store(&slot->size_before, FILTER_UNKNOWN);
 	if (ret == 0)
@@ -287,6 +290,20 @@ static int64_t interrupted_end(const struct claimed *claimed)
 }
 
 /*
+ * Lost, or about to be: whoever waits goes on. Where nobody has the file any more, it is ours again; what has
+ * been done to it meanwhile the proof finds.
+ */
+static bool claim_is_certain(struct claimed *claimed)
+{
+	if (certainty_holds(&claimed->certainty, claimed->fd))
+		return true;
+	if (!claimed->signal)
+		return false;
+	lease_release(claimed->fd);
+	return lease_take(claimed->fd, claimed->signal, &claimed->certainty) == 0;
+}
+
+/*
  * What fails once (no memory, a bad block that is read at the second time) mustn't leave the tail there:
  * the program would append behind it. before: as it was, valid if looked.
  */
@@ -298,6 +315,10 @@ static int try_to_cut(struct claimed *claimed, struct stat *before, bool *looked
 	*looked = false;
 	*covered = 0;
 	for (int tries = 0; tries < MOST_TRIES; tries++) {
+		if (ret == -ESTALE)
+			*looked = false;
+		if (!claim_is_certain(claimed))
+			return -ESTALE;
 		if (!*looked && sys.fstat(claimed->fd, before) < 0) {
 			ret = -errno;
 			continue;
@@ -327,7 +348,8 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 	claimed->settling = true;
 	ret = try_to_cut(claimed, &before, &looked, &covered);
 	claimed->settling = false;
-	if (looked) {
+	/* Time and mode may be somebody else's. */
+	if (looked && ret != -ESTALE) {
 		int64_t data_end = atomic_load(&claimed->positions.data_end);
 
 		atomic_fetch_add(&slot->bytes_cut, (uint64_t)(before.st_size - data_end));
@@ -337,12 +359,14 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 		restore_mode(claimed->fd, &before);
 		restore_times(claimed->fd, &before);
 	}
+	if (ret == -ESTALE)
+		claimed_note_end(claimed);
 	if (ret == 0)
 		seal_remove(claimed);
 	else
 		seal_doubt(claimed);
 	if (atomic_load(&slot->robbed))
-		atomic_store(&slot->robbed_end, interrupted_end(claimed));
+		atomic_store(&slot->robbed_end, ret == -ESTALE ? INT64_MAX : interrupted_end(claimed));
 	claimed->uncounted_end = claimed->write_end = 0;
 	atomic_store(&slot->uncounted_end, 0);
 	set_append(claimed, true);
@@ -354,20 +378,6 @@ int claimed_settle(struct claimed *claimed, enum settle_reason reason)
 	filter_disengage(&slot->positions);
 	sequence_end(slot);
 	return ret;
-}
-
-void claimed_abandon(struct claimed *claimed)
-{
-	sequence_begin(claimed->slot);
-	claimed_note_end(claimed);
-	claimed->uncounted_end = claimed->write_end = 0;
-	/* Nothing was cut. */
-	atomic_store(&claimed->slot->robbed_end, INT64_MAX);
-	seal_doubt(claimed);
-	set_append(claimed, true);
-	filter_disengage(&claimed->positions);
-	filter_disengage(&claimed->slot->positions);
-	sequence_end(claimed->slot);
 }
 
 /*

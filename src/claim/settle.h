@@ -7,15 +7,16 @@
 #define CLAIM_SETTLE_H
 
 #include "claim/habit.h"
-#include "claim/lease.h"
 #include "claim/slot.h"
+#include "recovery/cut.h"
 #include "recovery/mark.h"
 
 #include <sys/types.h>
 
 struct claimed {
 	int fd;
-	struct lease_look look; /* nobody else has the file */
+	struct certainty certainty; /* that nobody else has the file */
+	int signal; /* of a challenge, should the lease have to be taken anew; 0: it isn't */
 	bool readable;
 	bool append;	   /* the program sees O_APPEND; cleared while extended */
 	bool piecemeal;	   /* btrfs: pieces of prealloc_align only */
@@ -73,15 +74,10 @@ int claimed_record(struct claimed *claimed, bool open, int64_t max_end);
 /*
  * With the slot's lock held: the file becomes an ordinary one again, with the size, mtime and flags
  * that the program knows. 0, or -errno when the tail could not be cut (it stays; nothing is lost):
- * -EUCLEAN: somebody has scribbled over the slot, where the data ends isn't known.
+ * -EUCLEAN: somebody has scribbled over the slot, where the data ends isn't known; -ESTALE: somebody else may
+ * have the file, and may have written behind our tail.
  */
 int claimed_settle(struct claimed *claimed, enum settle_reason reason);
-
-/*
- * With the slot's lock held: the size may not be touched any more. An ordinary file again, as long
- * as it is.
- */
-void claimed_abandon(struct claimed *claimed);
 
 struct statfs;
 

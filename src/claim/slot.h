@@ -115,6 +115,9 @@ struct claim_slot {
 	 */
 	_Atomic int64_t seeks_from;
 
+	/* When the guardian last saw its lease unchallenged: struct certainty. Should it end, that goes for us. */
+	_Atomic int64_t certain_at;
+
 	/* The guardian has a copy of the description: longer than the file is extended, by moments. */
 	_Atomic uint32_t held;
 

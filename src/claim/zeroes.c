@@ -36,7 +36,7 @@ static int write_some(int fd, int64_t from, int64_t to)
 	return written < 0 ? -errno : (int)written;
 }
 
-int zeroes_write(int fd, int64_t from, int64_t to)
+int zeroes_write(struct certainty *certainty, int fd, int64_t from, int64_t to)
 {
 	int64_t used;
 
@@ -47,10 +47,12 @@ int zeroes_write(int fd, int64_t from, int64_t to)
 	used = tail_data_end(fd, true, false, from, to);
 	if (used != from)
 		return used < 0 ? (int)used : -EEXIST;
+	if (!certainty_is_whole(certainty, fd))
+		return -EAGAIN;
 	if (sys.fallocate(fd, FALLOC_FL_WRITE_ZEROES, from, to - from) == 0)
 		return 0;
 	while (from < to) {
-		int written = write_some(fd, from, to);
+		int written = certainty_is_whole(certainty, fd) ? write_some(fd, from, to) : -EAGAIN;
 
 		if (written <= 0)
 			return written < 0 ? written : -EIO;

@@ -3,7 +3,7 @@
 #ifndef CLAIM_ZEROES_H
 #define CLAIM_ZEROES_H
 
-#include <stdint.h>
+#include "recovery/cut.h"
 
 /*
  * What is written at each extension: whoever appends waits for it, and ScyllaDB found writes of 32 MiB
@@ -15,6 +15,6 @@
  * Turns the pages in [from, to), just allocated, into written ones. 0, or -errno: some may be. -EEXIST:
  * somebody has put bytes there; they stay.
  */
-int zeroes_write(int fd, int64_t from, int64_t to);
+int zeroes_write(struct certainty *certainty, int fd, int64_t from, int64_t to);
 
 #endif

@@ -45,20 +45,20 @@ static int64_t allocated(const struct stat *status)
 }
 
 /* Under the lease nobody can have the file open to append, so its size stands still. */
-static void cut_behind_size(int fd, struct trimmed *trimmed, struct exclusive *exclusive)
+static void cut_behind_size(int fd, struct certainty *certainty, struct trimmed *trimmed)
 {
-	int ret;
 	struct stat before;
 	struct stat after;
+	int result;
 
 	if (fstat(fd, &before) < 0) {
 		fail(trimmed, "can't be looked at", errno);
 		return;
 	}
 	trimmed->size = before.st_size;
-	ret = file_cut(fd, before.st_size, exclusive);
-	if (ret < 0) {
-		fail(trimmed, "can't be truncated to its own size", -ret);
+	result = cut(certainty, fd, before.st_size);
+	if (result) {
+		fail(trimmed, "can't be truncated to its own size", -result);
 		return;
 	}
 	/* Its content hasn't changed, so neither may its time. */
@@ -77,6 +77,7 @@ static bool truncation_would_strip(int fd, const struct stat *status)
 
 static void trim_open_file(int fd, const struct stat *status, struct trimmed *trimmed)
 {
+	struct certainty certainty;
 	struct statfs fs;
 	int result;
 
@@ -89,7 +90,7 @@ static void trim_open_file(int fd, const struct stat *status, struct trimmed *tr
 		     "open; copy it instead", 0);
 		return;
 	}
-	result = lease_take(fd, SIGIO);
+	result = lease_take(fd, SIGIO, &certainty);
 	if (result == -EAGAIN) {
 		fail(trimmed, "somebody has it open (see fuser); trim it when it is closed", 0);
 	} else if (result == -EACCES) {
@@ -98,10 +99,7 @@ static void trim_open_file(int fd, const struct stat *status, struct trimmed *tr
 	} else if (result) {
 		fail(trimmed, "no lease can be had on it", -result);
 	} else {
-		struct lease_look look;
-
-		lease_look_begin(&look, fd, true);
-		cut_behind_size(fd, trimmed, &look.exclusive);
+		cut_behind_size(fd, &certainty, trimmed);
 		lease_release(fd);
 	}
 }

@@ -102,6 +102,7 @@ struct description {
 	_Atomic int64_t auto_grown, auto_end;
 
 	_Atomic int64_t synced_end; /* there when it was opened, or synced since */
+	_Atomic bool found;	    /* what was there then may not have come to the disk */
 
 	/* A KEEP_SIZE allocation of the program's own ends here; ours goes, theirs stays. 0: none. */
 	_Atomic int64_t program_keep_end;

@@ -304,6 +304,8 @@ static void engage_locked(struct description *description, const struct transfer
 	description->at_end = false;
 	engage_fill_request(description, &request, start, end);
 	request.floor = seal_floor(description, st.st_size);
+	if (atomic_load(&description->found))
+		request.flags |= CLAIM_FOUND;
 	ret = claim_take(&description->slot, transfer->fd, &request, bars);
 	if (ret < 0) {
 		if (ret == -EPIPE)
@@ -311,6 +313,7 @@ static void engage_locked(struct description *description, const struct transfer
 		note_refusal(description, ret);
 		return;
 	}
+	atomic_store(&description->found, false);
 	atomic_fetch_and(&description->reasons, KEEP_FOREVER);
 	/* The extension has swallowed them, the settle will give them back. */
 	atomic_store(&description->kept, false);

@@ -213,7 +213,7 @@ static int64_t block_end(const struct stat *st)
 }
 
 /* Under the lease: cuts the blocks past the end, and nothing else changes. */
-static void cut(struct description *description, int fd, struct exclusive *exclusive)
+static void cut_past_end(struct description *description, int fd, struct certainty *certainty)
 {
 	struct stat st;
 	int64_t theirs = atomic_load(&description->program_keep_end);
@@ -233,7 +233,7 @@ static void cut(struct description *description, int fd, struct exclusive *exclu
 	/* Nor what has a gap before it, see files_fallocate. */
 	if (theirs > st.st_size && (atomic_load(&description->reasons) & KEEP_APART))
 		return;
-	if (file_cut(fd, st.st_size, exclusive) < 0)
+	if (cut(certainty, fd, st.st_size) < 0)
 		return;
 	if (theirs > st.st_size)
 		sys.fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size, theirs - st.st_size);
@@ -277,7 +277,7 @@ void keep_give_back(struct description *description, int fd)
 	if (!slot_is_extended(atomic_load(&description->slot)) &&
 	    lease_begin_moment(fd, &moment) == 0) {
 		atomic_fetch_add(&description->resizes, 1);
-		cut(description, fd, &moment.look.exclusive);
+		cut_past_end(description, fd, &moment.certainty);
 		atomic_fetch_add(&description->resizes, 1);
 		lease_end_moment(fd, &moment);
 	}

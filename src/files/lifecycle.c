@@ -81,6 +81,7 @@ static void manage(int fd, int flags, const char *name, const struct rule *rule,
 	description->readable = (flags & O_ACCMODE) == O_RDWR;
 	description->synchronous = flags & O_DSYNC;
 	atomic_store(&description->synced_end, st.st_size);
+	atomic_store(&description->found, st.st_size > 0);
 	atomic_store(&description->auto_end, st.st_size);
 	if (options.mode == RULE_MODE_KEEP)
 		reasons |= KEEP_RULE;
@@ -360,6 +361,8 @@ void files_settle_lost(struct description *description, int fd)
 	struct claim_slot *slot = atomic_load(&description->slot);
 	struct claimed claimed = {
 		.fd = fd,
+		.certainty = {.vouched = description->options.exclusive != RULE_EXCLUSIVE_LEASE,
+			      .seen_at = atomic_load(&slot->certain_at)},
 		.readable = description->readable,
 		.append = atomic_load(&description->append),
 		.options = {atomic_load(&description->options.prealloc_size),
@@ -372,8 +375,6 @@ void files_settle_lost(struct description *description, int fd)
 
 	if (slot == &slot_none || claim_slot_is_current(slot))
 		return;
-	/* Who could have challenged it, and when, nobody has seen; the program goes on at once. */
-	lease_look_begin(&claimed.look, fd, false);
 	put_offset_back(slot, fd);
 	claimed_adopt(&claimed);
 	atomic_store(&slot->wanted, 0);

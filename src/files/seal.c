@@ -341,8 +341,11 @@ int64_t seal_floor(struct description *description, int64_t size)
 {
 	unsigned int times = atomic_load(&all_synced);
 
-	if (atomic_exchange(&description->all_synced_seen, times) != times ||
-	    description->synchronous)
+	if (atomic_exchange(&description->all_synced_seen, times) != times) {
 		raise_to(&description->synced_end, size);
+		atomic_store(&description->found, false);
+	} else if (description->synchronous) {
+		raise_to(&description->synced_end, size);
+	}
 	return atomic_load(&description->synced_end);
 }

@@ -40,6 +40,7 @@ int files_sync(int fd, int (*call)(int fd))
 			saved_errno = missed;
 		} else {
 			seal_note_synced(description, end);
+			atomic_store(&description->found, false);
 			/* 0: it was being extended. */
 			auto_note_sync(description, fd, end > 0 ? end : -1);
 		}

@@ -23,7 +23,6 @@
 
 struct claim {
 	struct claimed claimed; /* claimed.slot NULL: not in use */
-	bool leased;		/* false: exclusive=assume */
 	bool synced;		/* by the program, before it was extended */
 	int64_t idle;		/* ns */
 	int64_t seen_data_end;	/* at the last look, and since when it hasn't moved */
@@ -49,6 +48,11 @@ static void deactivate(uint32_t slot)
 	active[claims[slot].place] = last;
 	claims[last].place = claims[slot].place;
 	claims[slot].claimed.slot = NULL;
+}
+
+static bool is_leased(const struct claim *claim)
+{
+	return !claim->claimed.certainty.vouched;
 }
 
 static void unlock(const struct claim *claim)
@@ -97,9 +101,18 @@ static void sync_settled(const struct claim *claim)
  */
 #define WRITTEN_BEFORE_CUT (4 << 20)
 
+static int write_out(int fd, struct claim_slot *slot, int64_t from, int64_t to)
+{
+	int ret = tail_write_out(fd, from, to);
+
+	if (ret < 0)
+		atomic_store(&slot->sync_error, -ret);
+	return ret;
+}
+
 static void write_out_before_cut(const struct claim *claim)
 {
-	const struct claim_slot *slot = claim->claimed.slot;
+	struct claim_slot *slot = claim->claimed.slot;
 	int64_t end = atomic_load(&slot->positions.data_end);
 	int64_t synced = atomic_load(&slot->synced_end);
 	struct stat st;
@@ -109,7 +122,20 @@ static void write_out_before_cut(const struct claim *claim)
 		synced = end > WRITTEN_BEFORE_CUT ? end - WRITTEN_BEFORE_CUT : 0;
 	if ((claim->synced || atomic_load(&slot->synced)) && end - synced <= WRITTEN_BEFORE_CUT &&
 	    sys.fstat(claim->claimed.fd, &st) == 0 && st.st_nlink > 0)
-		tail_write_out(claim->claimed.fd, synced, end);
+		write_out(claim->claimed.fd, claim->claimed.slot, synced, end);
+}
+
+/*
+ * The floor that the mark names has to be there when the mark is: an allocation makes the size known at once,
+ * the data may come half a minute later (ext4). With much to write the file is extended some time later.
+ */
+static int write_out_floor(int fd, const struct claim_request *request, struct guardian *guardian)
+{
+	int64_t dirty = tail_dirty_bytes(fd, request->floor);
+
+	if (dirty > WRITTEN_BEFORE_CUT)
+		return -EAGAIN;
+	return dirty ? write_out(fd, &guardian->shared->slots[request->slot], 0, request->floor) : 0;
 }
 
 /*
@@ -129,7 +155,7 @@ static void let_go(struct claim *claim)
 		unlock(claim);
 		close(claim->claimed.fd);
 	} else {
-		if (claim->leased)
+		if (is_leased(claim))
 			lease_release(claim->claimed.fd);
 		sync_settled(claim);
 		close(claim->claimed.fd);
@@ -138,26 +164,45 @@ static void let_go(struct claim *claim)
 	deactivate(slot);
 }
 
-static bool is_challenged(struct claim *claim)
+/*
+ * Whoever opened the file to read it may have been let in by force, by a lease that keeps only writers out since
+ * then: F_GETLEASE tells the same as while it was challenged, but /proc/locks knows. The inode number may
+ * be another there (overlayfs), so: as many lines as we have leases.
+ */
+static bool leases_are_all_active(void)
 {
-	return claim->leased && !lease_look(&claim->claimed.look);
+	char line[256], state[16];
+	uint32_t leases = 0, lines = 0;
+	FILE *locks = fopen("/proc/locks", "re");
+	int pid;
+
+	if (!locks)
+		return false;
+	while (fgets(line, sizeof(line), locks))
+		if (sscanf(line, "%*d: LEASE %15s %*s %d", state, &pid) == 2 && pid == getpid())
+			lines += strcmp(state, "ACTIVE") == 0;
+	fclose(locks);
+	for (uint32_t i = 0; i < active_count; i++)
+		leases += is_leased(&claims[active[i]]);
+	return lines >= leases;
 }
 
-/*
- * The kernel breaks a challenged lease by force after lease-break-time: we were frozen, or held up. Whoever has the
- * file open then may have written behind our tail, and it stays. Where nobody has it any more the lease is ours
- * again.
- */
-static bool is_ours(struct claim *claim)
+static void look_for_active_leases(struct claim *claim)
 {
-	struct lease_look *look = &claim->claimed.look;
+	struct certainty *certainty = &claim->claimed.certainty;
+	int64_t now = clock_now();
 
-	if (look->exclusive.holds(&look->exclusive))
-		return true;
-	if (lease_take(claim->claimed.fd, CHALLENGE_SIGNAL) < 0)
-		return false;
-	lease_look_begin(look, claim->claimed.fd, true);
-	return true;
+	if (!certainty_holds(certainty, claim->claimed.fd) && leases_are_all_active())
+		certainty->seen_at = now;
+}
+
+/* And when it wasn't: for the library, should we end. */
+static bool is_challenged(struct claim *claim)
+{
+	bool whole = certainty_is_whole(&claim->claimed.certainty, claim->claimed.fd);
+
+	atomic_store(&claim->claimed.slot->certain_at, claim->claimed.certainty.seen_at);
+	return !whole;
 }
 
 static void settle(struct guardian *guardian, struct claim *claim, enum settle_reason reason)
@@ -166,10 +211,8 @@ static void settle(struct guardian *guardian, struct claim *claim, enum settle_r
 
 	owner_lock_slot(claimed, &guardian->program);
 	write_out_before_cut(claim);
-	if (is_ours(claim))
-		claimed_settle(claimed, reason);
-	else
-		claimed_abandon(claimed);
+	look_for_active_leases(claim);
+	claimed_settle(claimed, reason);
 	if (reason == SETTLED_CHALLENGED)
 		atomic_fetch_add(&claimed->slot->challenges, 1);
 	owner_unlock_slot(claimed);
@@ -177,9 +220,9 @@ static void settle(struct guardian *guardian, struct claim *claim, enum settle_r
 }
 
 /* Left extended by an earlier guardian. Nobody else has the file. */
-static int recover(int fd, bool readable, struct lease_look *look)
+static int recover(int fd, bool readable, struct certainty *certainty)
 {
-	struct recover_options options = {.exclusive = &look->exclusive};
+	struct recover_options options = {.certainty = certainty};
 	struct recovery recovery;
 	struct mark mark;
 	int ret = mark_read(fd, &mark);
@@ -201,15 +244,15 @@ static int prepare(struct claim *claim, const struct claim_request *request, int
 		return -EOPNOTSUPP;
 	if (!tail_is_provable(fd, request->flags & CLAIM_READABLE))
 		return -EOPNOTSUPP;
-	claim->leased = !assume;
+	claim->claimed.certainty = (struct certainty){.vouched = assume};
+	claim->claimed.signal = CHALLENGE_SIGNAL;
 	claim->synced = request->flags & CLAIM_SYNCED;
 	claim->claimed.piecemeal = !space_is_freed_by_cut(fd, &fs);
 	claim->claimed.in_memory = is_in_memory(&fs);
-	ret = assume ? 0 : lease_take(fd, CHALLENGE_SIGNAL);
+	ret = assume ? 0 : lease_take(fd, CHALLENGE_SIGNAL, &claim->claimed.certainty);
 	if (ret < 0)
 		return ret;
-	lease_look_begin(&claim->claimed.look, fd, claim->leased);
-	ret = recover(fd, request->flags & CLAIM_READABLE, &claim->claimed.look);
+	ret = recover(fd, request->flags & CLAIM_READABLE, &claim->claimed.certainty);
 	if (ret < 0 && !assume)
 		lease_release(fd);
 	return ret;
@@ -245,7 +288,9 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 		return -EAGAIN;
 	}
 	claimed = &claim->claimed;
-	ret = prepare(claim, request, fd);
+	ret = request->flags & CLAIM_FOUND ? write_out_floor(fd, request, guardian) : 0;
+	if (ret == 0)
+		ret = prepare(claim, request, fd);
 	if (ret < 0) {
 		close(fd);
 		return ret;
@@ -262,6 +307,7 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	claim->idle = request->idle;
 	atomic_store(&claimed->slot->program_keep_end, request->keep_end);
 	claim->seen_data_end = -1;
+	atomic_store(&claimed->slot->certain_at, claimed->certainty.seen_at);
 	atomic_store(&claimed->slot->held, 1);
 	if (claim->idle < shortest_idle)
 		shortest_idle = claim->idle;
@@ -310,7 +356,10 @@ int claims_change(struct guardian *guardian, const struct claim_request *request
 	ret = change(claim, request);
 	owner_unlock_slot(&claim->claimed);
 	if (ret < 0)
-		settle(guardian, claim, ret == -EAGAIN ? SETTLED_ASKED : SETTLED_FAILED);
+		settle(guardian, claim,
+		       ret != -EAGAIN	      ? SETTLED_FAILED
+		       : is_challenged(claim) ? SETTLED_CHALLENGED
+					      : SETTLED_ASKED);
 	return ret;
 }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The only place at which a file of the program's is cut. Whoever cuts has proved that nothing is lost by it, and
- * that nobody else has the file: but calls in between may block, on a journal, while the kernel takes the
- * lease away. So right before each ftruncate(2) it is asked once more.
+ * Every change of a file's size that we make, and how certain it is then that nobody else has the file: here
+ * are the only calls of ftruncate(2) and of fallocate(2) without FALLOC_FL_KEEP_SIZE (tests/house/cuts.sh).
  */
 #ifndef RECOVERY_CUT_H
 #define RECOVERY_CUT_H
@@ -10,16 +9,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Embedded in what knows about it (struct lease_look). */
-struct exclusive {
-	/* Nobody else has the file open now, for certain. In doubt: false. */
-	bool (*holds)(struct exclusive *exclusive);
+/*
+ * A challenged lease is still ours for /proc/sys/fs/lease-break-time, but since when it is challenged nobody
+ * tells: after the last moment at which it wasn't.
+ */
+struct certainty {
+	bool vouched;	 /* exclusive=assume: there is no lease, the user says so */
+	int64_t seen_at; /* when the lease was last seen unchallenged: clock_now, ns; 0: never */
 };
 
+/* Looks. True: the lease is ours, and nobody waits for it. */
+bool certainty_is_whole(struct certainty *certainty, int fd);
+
 /*
- * exclusive NULL: who calls vouches for it (exclusive=assume). 0; -EBUSY: it is in doubt, and nothing was cut;
- * another -errno of ftruncate(2).
+ * Looks. True: the lease is ours, and will be for as long again as it may have been challenged. Not longer: so the
+ * question comes right before what hangs on the answer.
  */
-int file_cut(int fd, int64_t length, struct exclusive *exclusive);
+bool certainty_holds(struct certainty *certainty, int fd);
+
+/* Sets the size, to cut. 0; -ESTALE: somebody else may have the file, it is as it was; or another -errno. */
+int cut(struct certainty *certainty, int fd, int64_t length);
+
+/*
+ * Allocates [offset, offset + bytes) as zeroes, and the size with them. 0; -EAGAIN: somebody waits for
+ * the file; or another -errno.
+ */
+int grow(struct certainty *certainty, int fd, int64_t offset, int64_t bytes);
 
 #endif

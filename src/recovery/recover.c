@@ -145,29 +145,40 @@ static int find_facts(int fd, const struct mark *mark, struct recover_facts *fac
 }
 
 /* A record among bytes that somebody has written behind it: zeroes, as it was. */
-static int clear_records(int fd, const struct places *places, int64_t end)
+static int clear_records(int fd, const struct places *places, int64_t end,
+			 const struct recover_options *options)
 {
 	for (int i = 0; i < PLACES; i++) {
-		int ret = places->at[i] >= 0 && places->at[i] < end ? record_clear(fd, places->at[i])
-								    : 0;
+		int ret;
 
+		if (places->at[i] < 0 || places->at[i] >= end)
+			continue;
+		ret = certainty_holds(options->certainty, fd) ? record_clear(fd, places->at[i]) : -ESTALE;
 		if (ret < 0)
 			return ret;
 	}
 	return 0;
 }
 
-static int cut(int fd, struct mark *mark, const struct stat *before, const struct places *places,
-	       int64_t end, struct exclusive *exclusive)
+static int cut_marked(int fd, struct mark *mark, const struct stat *before, const struct places *places,
+		      int64_t end, const struct recover_options *options)
 {
-	int ret = clear_records(fd, places, end);
+	int ret = clear_records(fd, places, end, options);
 
 	if (ret == 0)
 		ret = mark_settle(fd, mark, end, before->st_size);
 	if (ret == 0)
-		ret = file_cut(fd, end, exclusive);
-	restore_mode(fd, before);
+		ret = cut(options->certainty, fd, end);
+	if (ret != -ESTALE)
+		restore_mode(fd, before);
 	return ret;
+}
+
+/* Somebody else may have the file: of what is behind its data nothing is ours for certain. */
+static void leave(int fd, struct mark *was)
+{
+	was->flags = MARK_DOUBTED;
+	mark_write(fd, was);
 }
 
 /* The mark goes last. */
@@ -176,6 +187,7 @@ static int obey(int fd, struct mark *mark, const struct stat *st,
 {
 	struct recover_facts facts = {.size = st->st_size};
 	struct places places;
+	struct mark was = *mark;
 	int ret = find_facts(fd, mark, &facts, &places);
 
 	if (ret < 0)
@@ -189,10 +201,12 @@ static int obey(int fd, struct mark *mark, const struct stat *st,
 	recovery->outcome = recovery->size < st->st_size ? RECOVER_CUT : RECOVER_WHOLE;
 	if (options->dry_run)
 		return 0;
-	ret = recovery->outcome == RECOVER_CUT ? cut(fd, mark, st, &places, recovery->size,
-							     options->exclusive)
-					       : clear_records(fd, &places, st->st_size);
-	restore_times(fd, st);
+	ret = recovery->outcome == RECOVER_CUT ? cut_marked(fd, mark, st, &places, recovery->size, options)
+					       : clear_records(fd, &places, st->st_size, options);
+	if (ret == -ESTALE)
+		leave(fd, &was);
+	else
+		restore_times(fd, st);
 	return ret;
 }
 

@@ -10,7 +10,7 @@
 struct recover_options {
 	bool strip_zeros; /* in doubt: to the last byte that isn't zero, not to its block's end */
 	bool dry_run;	  /* nothing is changed */
-	struct exclusive *exclusive; /* see file_cut */
+	struct certainty *certainty; /* of the caller's claim; not needed where nothing is changed */
 };
 
 /* From where the end is known. */

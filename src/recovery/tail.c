@@ -309,12 +309,30 @@ int64_t tail_data_end(int fd, bool readable, bool may_seek, int64_t from, int64_
  * ext4 and XFS turn an unwritten extent into a written one before a page's write-back is over, in the
  * same journal as the size that comes after it. btrfs does it later, and a stacked filesystem has no pages.
  */
-void tail_write_out(int fd, int64_t from, int64_t to)
+int tail_write_out(int fd, int64_t from, int64_t to)
 {
 	struct statfs fs;
 	bool at_once = fstatfs(fd, &fs) == 0 && ((unsigned long)fs.f_type == EXT4_SUPER_MAGIC ||
 						 (unsigned long)fs.f_type == XFS_SUPER_MAGIC);
 
-	if (!at_once || !is_written_out(fd, from, to))
-		sys.fdatasync(fd);
+	if (at_once && is_written_out(fd, from, to))
+		return 0;
+	/* A write that failed isn't told of a second time. */
+	if (at_once && (errno == EIO || errno == ENOSPC || errno == EDQUOT))
+		return -errno;
+	return sys.fdatasync(fd) < 0 ? -errno : 0;
+}
+
+int64_t tail_dirty_bytes(int fd, int64_t to)
+{
+	struct cache_range range = {0, (uint64_t)to};
+	struct cache_state state;
+
+	if (to <= 0)
+		return 0;
+	if (!caches_by_itself(fd))
+		return -EOPNOTSUPP;
+	if (sys.syscall(SYS_cachestat, fd, &range, &state, 0) < 0)
+		return -errno;
+	return (int64_t)(state.dirty + state.writeback) * PAGE;
 }

@@ -37,7 +37,13 @@ bool tail_is_vacant(int fd, int64_t from);
  */
 int64_t tail_block_end(int fd, int64_t from, int64_t to);
 
-/* Brings the bytes in [from, to) to the disk before any size that is set after this. */
-void tail_write_out(int fd, int64_t from, int64_t to);
+/*
+ * Brings the bytes in [from, to) to the disk before any size that is set after this. 0 or -errno, which the
+ * description's next sync isn't told any more.
+ */
+int tail_write_out(int fd, int64_t from, int64_t to);
+
+/* How much before `to` has yet to come to the disk; -errno: that can't be told. */
+int64_t tail_dirty_bytes(int fd, int64_t to);
 
 #endif

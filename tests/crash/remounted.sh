@@ -46,6 +46,47 @@ print(synced, file=open(sys.argv[4], "w"), flush=True)
 time.sleep(1000)
 END_OF_PYTHON
 
+# What was there before may be somebody's who hasn't synced it.
+cat >"$SCRATCH/found.py" <<'END_OF_PYTHON'
+import os, sys, time
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_APPEND)
+for i in range(20):
+    os.write(fd, b"y" * 50000)
+print("ready", file=open(sys.argv[2], "w"), flush=True)
+time.sleep(1000)
+END_OF_PYTHON
+
+commit_metadata() {
+	"$PYTHON" -S -E -c 'import os, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o600)
+os.write(fd, b"x")
+os.fsync(fd)' "$MNT/other"
+}
+
+# It is extended (with little to write out), and what is left has no NULs.
+found_ends_right() { # MODE MIB
+	local prefix file=$MNT/found.data
+
+	set_prefix "$1" '*.data'
+	rm -f "$SCRATCH/ready"
+	head -c "$2M" /dev/zero | tr '\0' x >"$file"
+	(in_group "${prefix[@]}" "$PYTHON" -S -E "$SCRATCH/found.py" "$file" "$SCRATCH/ready") 2>"$SCRATCH/said" &
+	wait_until 20 is_ready || { cat "$SCRATCH/said"; return 1; }
+	extended=$(getfattr -n user.preallocate "$file" 2>/dev/null)
+	commit_metadata
+	"$HELPERS/shutdown" "$MNT" || return
+	kill_group
+	wait $! 2>/dev/null
+	wait_until 10 umount "$MNT" || return
+	mount -o loop "$MNT.img" "$MNT" || return
+	"$PREALLOCATE" recover "$MNT" >"$SCRATCH/recovered" || return
+	size=$(real_size "$file")
+	nuls=$(tr -d '\001-\377' <"$file" | wc -c)
+	rm "$file"
+	echo "$1: found $2 MiB, left $size, of which NULs $nuls; $(cat "$SCRATCH/recovered")"
+	[ "$nuls" -eq 0 ] && { [ "$2" -gt 4 ] || [ -n "$extended" ]; }
+}
+
 # What is left: its size, how much of it was synced, and whether NULs are in it
 left_by() { # MODE SYNCS LINES
 	local prefix=() image=$MNT.img file=$MNT/lines.data
@@ -89,6 +130,8 @@ remounted() { # TYPE
 	for mode in zero write; do
 		check "$1: mode $mode, nothing synced" ends_right $mode 0 100000
 		check "$1: mode $mode, all of it synced" ends_right $mode 10 0
+		check "$1: mode $mode, somebody else's before it, unsynced" found_ends_right $mode 3
+		check "$1: mode $mode, and more of it" found_ends_right $mode 24
 	done
 }
 

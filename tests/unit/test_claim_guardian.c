@@ -84,6 +84,8 @@ static void take(const char *name, struct claim_slot *slot, int fd)
 {
 	int error;
 
+	atomic_store(&slot->certain_at, clock_now());
+
 	if (sscanf(name, "refuses-%d", &error) == 1) {
 		answer(-error);
 	} else if (strcmp(name, "holds-on") == 0) {

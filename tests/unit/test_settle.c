@@ -71,13 +71,13 @@ static void file_new(struct file *file, int flags)
 	file->data_end = START;
 	filter_disengage(&file->slot.positions);
 	file->claimed = (struct claimed){
+		.certainty = {.vouched = true},
 		.fd = fd,
 		.readable = (flags & O_ACCMODE) != O_WRONLY,
 		.append = flags & O_APPEND,
 		.options = {STEP, MIB},
 		.slot = &file->slot,
 	};
-	lease_look_begin(&file->claimed.look, file->claimed.fd, false);
 	filter_disengage(&file->claimed.positions);
 }
 

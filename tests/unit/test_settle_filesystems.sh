@@ -12,6 +12,7 @@ unit_test() {
 unit_tests_on() {
 	check "$1: the proof of emptiness" unit_test test_tail
 	check "$1: extending and settling" unit_test test_settle
+	check "$1: held up while a neighbour appends" unit_test test_cut
 	check "$1: what is written down" unit_test test_seal
 	check "$1: recovering" unit_test test_recover
 }

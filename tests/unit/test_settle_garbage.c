@@ -46,13 +46,13 @@ static void file_new(int flags)
 	assert_int_equal(pwrite(file.fd, data, START, 0), START);
 	filter_disengage(&file.slot.positions);
 	file.claimed = (struct claimed){
+		.certainty = {.vouched = true},
 		.fd = open(path, flags | O_CLOEXEC),
 		.readable = (flags & O_ACCMODE) != O_WRONLY,
 		.append = flags & O_APPEND,
 		.options = {STEP, MIB},
 		.slot = &file.slot,
 	};
-	lease_look_begin(&file.claimed.look, file.claimed.fd, false);
 	filter_disengage(&file.claimed.positions);
 	assert_true(file.claimed.fd >= 0);
 	unlink(path);

@@ -118,13 +118,13 @@ static void file_new(struct file *file, int flags)
 	assert_int_equal(pwrite(file->second, bytes, START, 0), START);
 	filter_disengage(&file->slot.positions);
 	file->claimed = (struct claimed){
+		.certainty = {.vouched = true},
 		.fd = fd,
 		.readable = true,
 		.writes = true,
 		.options = {AHEAD, MIB},
 		.slot = &file->slot,
 	};
-	lease_look_begin(&file->claimed.look, file->claimed.fd, false);
 	filter_disengage(&file->claimed.positions);
 	/* All of it had been synced: nothing has to be recorded. */
 	assert_int_equal(seal_begin(&file->claimed, START), 0);
@@ -360,8 +360,8 @@ static void only_whole_pages_are_written(void **state)
 	assert_int_equal(extend(&file), 0);
 	assert_true(file_end(&file) % PAGE != 0);
 	assert_true(writes > 0);
-	assert_int_equal(zeroes_write(file.claimed.fd, 100, 200), 0);
-	assert_int_equal(zeroes_write(file.claimed.fd, PAGE, PAGE), 0);
+	assert_int_equal(zeroes_write(&file.claimed.certainty, file.claimed.fd, 100, 200), 0);
+	assert_int_equal(zeroes_write(&file.claimed.certainty, file.claimed.fd, PAGE, PAGE), 0);
 	settled_at(&file, START);
 	file_delete(&file);
 }
