@@ -136,26 +136,53 @@ static int check_loader(const char *path, const char *loader)
 	return STATUS_TROUBLE;
 }
 
-/* The program headers say who loads the program; a static one, even a static PIE, names nobody. */
-static int check_elf(const char *path, int fd)
+/* Where the file's program headers name its loader, that; otherwise "". False: it is no whole ELF file. */
+static bool read_loader(int fd, char *loader, size_t size)
 {
 	ElfW(Ehdr) header;
 	ElfW(Phdr) segment;
-	char loader[PATH_MAX] = "";
 
+	*loader = '\0';
 	if (pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
-		return 0;
+		return false;
 	for (unsigned int i = 0; i < header.e_phnum; i++) {
 		off_t at = (off_t)header.e_phoff + (off_t)i * header.e_phentsize;
+		ssize_t got;
 
 		if (pread(fd, &segment, sizeof(segment), at) != (ssize_t)sizeof(segment))
 			break;
 		if (segment.p_type != PT_INTERP)
 			continue;
-		if (pread(fd, loader, sizeof(loader) - 1, (off_t)segment.p_offset) < 0)
-			loader[0] = '\0';
-		return check_loader(path, loader);
+		got = pread(fd, loader, size - 1, (off_t)segment.p_offset);
+		loader[got < 0 ? 0 : got] = '\0';
+		return true;
 	}
+	return true;
+}
+
+/* The dynamic linker itself, which loads what its arguments name: that of this program. */
+static bool is_own_loader(int fd)
+{
+	char loader[PATH_MAX];
+	struct stat own, st;
+	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	bool is = self >= 0 && read_loader(self, loader, sizeof(loader)) && stat(loader, &own) == 0 &&
+		  fstat(fd, &st) == 0 && st.st_dev == own.st_dev && st.st_ino == own.st_ino;
+
+	if (self >= 0)
+		close(self);
+	return is;
+}
+
+/* The program headers say who loads the program; a static one, even a static PIE, names nobody. */
+static int check_elf(const char *path, int fd)
+{
+	char loader[PATH_MAX];
+
+	if (!read_loader(fd, loader, sizeof(loader)) || is_own_loader(fd))
+		return 0;
+	if (*loader)
+		return check_loader(path, loader);
 	complain("%s: is statically linked, so no library can be preloaded into it; run a dynamically "
 		 "linked build", path);
 	return STATUS_TROUBLE;

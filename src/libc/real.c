@@ -250,6 +250,13 @@ static void *find_older(const char *name)
 	return !strcmp(name, "fstatat") ? (void *)fstatat_by_version : NULL;
 }
 
+static void *find_in_libc(const char *name)
+{
+	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+
+	return libc ? dlsym(libc, name) : NULL;
+}
+
 AT_START void *real_find(void *call, const char *name)
 {
 	any_function found;
@@ -265,6 +272,9 @@ AT_START void *real_find(void *call, const char *name)
 		found = dlsym(RTLD_NEXT, name);
 	if (!found)
 		found = find_older(name);
+	/* libc itself, executed as a program: it stands before us. */
+	if (!found)
+		found = find_in_libc(name);
 	__atomic_store_n((any_function *)call, found, __ATOMIC_RELAXED);
 	return found;
 }
