@@ -18,26 +18,24 @@
 
 #define BARE_OPEN (O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
-/* By fstat(3) the kernel might be handed an empty name of libc's, on a page that nothing else touches. */
-AT_START static int identify(int fd, struct destination *to)
+/* What the loader has called: nothing else may be allowed (seccomp(2)), and this is made in every program. */
+AT_START static int identify(int fd, struct stat *st)
 {
-	struct statx stx;
-
-	if (sys.statx(fd, START_STRING(""), AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &stx) < 0)
-		return -errno;
-	to->type = stx.stx_mode & S_IFMT;
-	to->dev_major = stx.stx_dev_major;
-	to->dev_minor = stx.stx_dev_minor;
-	to->inode = stx.stx_ino;
-	to->born_sec = stx.stx_mask & STATX_BTIME ? stx.stx_btime.tv_sec : 0;
-	to->born_nsec = stx.stx_mask & STATX_BTIME ? stx.stx_btime.tv_nsec : 0;
-	return 0;
+	/* fstat(3) may hand the kernel an empty name of libc's, on a page that nothing else touches. */
+	return sys.fstatat(fd, START_STRING(""), st, AT_EMPTY_PATH);
 }
 
 AT_START void destination_stream(struct destination *destination, int fd)
 {
+	struct stat st;
+
 	*destination = (struct destination){.fd = fd};
-	identify(fd, destination);
+	if (identify(fd, &st) < 0)
+		return;
+	destination->type = st.st_mode & S_IFMT;
+	destination->dev = st.st_dev;
+	destination->inode = st.st_ino;
+	destination->changed = st.st_ctim;
 }
 
 int destination_named(struct destination *destination, const char *name, char *buffer)
@@ -62,14 +60,23 @@ int destination_named(struct destination *destination, const char *name, char *b
 	return 0;
 }
 
+static bool is_born_later(int fd, const struct timespec *than)
+{
+	struct statx stx;
+
+	return sys.statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &stx) == 0 && (stx.stx_mask & STATX_BTIME) &&
+	       (stx.stx_btime.tv_sec > than->tv_sec ||
+		(stx.stx_btime.tv_sec == than->tv_sec && (long)stx.stx_btime.tv_nsec > than->tv_nsec));
+}
+
 static bool is_as_it_was(const struct destination *at_start)
 {
-	struct destination now = {.type = 0};
+	struct stat now;
 
-	return at_start->type && identify(at_start->fd, &now) == 0 && now.type == at_start->type &&
-	       now.dev_major == at_start->dev_major && now.dev_minor == at_start->dev_minor &&
-	       now.inode == at_start->inode && now.born_sec == at_start->born_sec &&
-	       now.born_nsec == at_start->born_nsec;
+	return at_start->type && identify(at_start->fd, &now) == 0 &&
+	       (now.st_mode & S_IFMT) == at_start->type && now.st_dev == at_start->dev &&
+	       now.st_ino == at_start->inode &&
+	       !(at_start->type == S_IFREG && is_born_later(at_start->fd, &at_start->changed));
 }
 
 static int bare_write(int fd, const char *line, size_t bytes)

@@ -9,8 +9,8 @@
 #define BASE_DESTINATION_H
 
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define DESTINATION_NAME_BYTES 4096
 
@@ -19,10 +19,9 @@ struct destination {
 	const char *path; /* valid without a stream */
 	/* Valid with a stream: which file it was at the start. */
 	mode_t type; /* 0: there was none */
-	uint32_t dev_major, dev_minor;
-	uint64_t inode;
-	int64_t born_sec; /* 0: not to be had. An inode's number is given to another file, its birth isn't. */
-	uint32_t born_nsec;
+	dev_t dev;
+	ino_t inode;
+	struct timespec changed; /* its ctime: an inode that was born later is another file's by now */
 };
 
 /* A standard stream, as it is now. */

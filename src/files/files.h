@@ -53,6 +53,7 @@ void files_keep_all(uint32_t reasons);
 bool files_are_managed(void);
 /* From now on no file is managed: every call is passed on as it is. */
 void files_leave(void);
+bool files_have_left(void);
 /* At exit: settles everything; nothing is extended any more. */
 void files_exit(void);
 /* The guardian was lost: settles what it held, if so. */

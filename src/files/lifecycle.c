@@ -26,6 +26,7 @@
 
 static const struct rules *_Atomic rules;
 static _Atomic uint32_t reasons_of_all;
+static atomic_bool left;
 
 AT_START void files_init(const struct rules *loaded, const char *(*find_guardian)(char *path, size_t size))
 {
@@ -318,10 +319,16 @@ bool files_are_managed(void)
 	return atomic_load(&rules);
 }
 
+bool files_have_left(void)
+{
+	return atomic_load(&left);
+}
+
 void files_leave(void)
 {
 	int saved_errno = errno;
 
+	atomic_store(&left, true);
 	atomic_store(&rules, NULL);
 	files_closing_range(0, INT_MAX);
 	claim_leave();

@@ -21,7 +21,7 @@ bool files_had_to_wait(int dirfd, const char *path)
 	bool waited;
 	int fd;
 
-	if (saved_errno != EINTR || thread_state.vforked)
+	if (saved_errno != EINTR || thread_state.vforked || files_have_left())
 		return false;
 	fd = sys.openat(dirfd, path, O_PATH | O_CLOEXEC);
 	waited = fd >= 0 && sys.fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&

@@ -333,7 +333,7 @@ static bool reclaim(const struct place_of_need *need)
 /* Also after the program's own descriptors are all closed: others may hold something. */
 static bool may_hold(void)
 {
-	return !thread_state.vforked && (files_are_managed() || descriptions_exist());
+	return !thread_state.vforked && !files_have_left() && (files_are_managed() || descriptions_exist());
 }
 
 bool reclaim_for(int fd)

@@ -86,28 +86,33 @@ static int format_line(char *line, size_t size, struct description *description)
 {
 	struct claim_slot *slot = atomic_load(&description->slot);
 	uint64_t extensions = atomic_load(&slot->extensions);
-	char path[1024], why[160];
+	char path[1024], why[160], pid[16];
 	const char *mode = atomic_load(&slot->bytes_zeroed)		  ? "write"
 			   : extensions					  ? "zero"
 			   : atomic_load(&description->keep_extensions) ? "keep"
 									  : "none";
 
+	/* Where getpid(2) is refused (seccomp). */
+	if (getpid() > 0)
+		snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	else
+		strcpy(pid, json ? "null" : "?");
 	quote(path, sizeof(path), description->path);
 	list_reasons(why, sizeof(why), atomic_load(&description->reasons));
 	if (lacks_zeroes(description) && strlen(why) + 16 < sizeof(why))
 		strcat(why, why[0] ? ",write-only" : "write-only");
 	return snprintf(
 		line, size,
-		json ? "{\"pid\":%d,\"path\":\"%s\",\"mode\":\"%s\",\"appends\":%" PRIu64
+		json ? "{\"pid\":%s,\"path\":\"%s\",\"mode\":\"%s\",\"appends\":%" PRIu64
 		       ",\"appended_bytes\":%" PRIu64 ",\"extensions\":%" PRIu64
 		       ",\"extended_bytes\":%" PRIu64 ",\"extension_ns\":%" PRIu64
 		       ",\"keep_extensions\":%" PRIu64 ",\"keep_bytes\":%" PRIu64
 		       ",\"settles\":%" PRIu64 ",\"challenges\":%" PRIu64 ",\"fallback\":\"%s\"}\n"
-		     : "preallocate[%d]: %s: mode %s, %" PRIu64 " appends of %" PRIu64
+		     : "preallocate[%s]: %s: mode %s, %" PRIu64 " appends of %" PRIu64
 		       " bytes, %" PRIu64 " extensions of %" PRIu64 " bytes in %" PRIu64
 		       " ns, keep %" PRIu64 " of %" PRIu64 " bytes, settled %" PRIu64
 		       " times, challenged %" PRIu64 " times, fallback: %s\n",
-		(int)getpid(), path, mode, atomic_load(&description->appends),
+		pid, path, mode, atomic_load(&description->appends),
 		atomic_load(&description->bytes_appended), extensions,
 		atomic_load(&slot->bytes_extended), atomic_load(&slot->extend_ns),
 		atomic_load(&description->keep_extensions), atomic_load(&description->keep_bytes),

@@ -18,7 +18,7 @@
 static bool worth_another_try(int fd, int flags, int *tries)
 {
 	if (fd >= 0 || errno != EWOULDBLOCK || !(flags & O_NONBLOCK) || thread_state.vforked ||
-	    ++*tries > PATIENCE_TRIES)
+	    files_have_left() || ++*tries > PATIENCE_TRIES)
 		return false;
 	clock_sleep(PATIENCE_NS);
 	errno = EWOULDBLOCK;

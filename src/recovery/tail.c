@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "recovery/tail.h"
 
+#include "base/seccomp.h"
 #include "base/sys.h"
 #include "recovery/peek.h"
 
@@ -56,13 +57,20 @@ static bool caches_by_itself(int fd)
 	}
 }
 
-/* Nothing of [from, to) is in the page cache. False also when the kernel can't tell. */
-static bool is_uncached(int fd, int64_t from, int64_t to)
+/* False: the kernel can't tell, or a filter might kill for a call that few programs make. */
+static bool ask_cache(int fd, int64_t from, int64_t to, struct cache_state *state)
 {
 	struct cache_range range = {(uint64_t)from, (uint64_t)(to - from)};
+
+	return !seccomp_is_in_force() && sys.syscall(SYS_cachestat, fd, &range, state, 0) == 0;
+}
+
+/* Nothing of [from, to) is in the page cache. False also when it can't be told. */
+static bool is_uncached(int fd, int64_t from, int64_t to)
+{
 	struct cache_state state;
 
-	return sys.syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.cached == 0;
+	return ask_cache(fd, from, to, &state) && state.cached == 0;
 }
 
 /*
@@ -79,11 +87,9 @@ static bool is_written_out(int fd, int64_t from, int64_t to)
 
 static bool is_clean(int fd, int64_t from, int64_t to)
 {
-	struct cache_range range = {(uint64_t)from, (uint64_t)(to - from)};
 	struct cache_state state;
 
-	return is_written_out(fd, from, to) &&
-	       sys.syscall(SYS_cachestat, fd, &range, &state, 0) == 0 && state.dirty == 0 &&
+	return is_written_out(fd, from, to) && ask_cache(fd, from, to, &state) && state.dirty == 0 &&
 	       state.writeback == 0;
 }
 
@@ -325,14 +331,11 @@ int tail_write_out(int fd, int64_t from, int64_t to)
 
 int64_t tail_dirty_bytes(int fd, int64_t to)
 {
-	struct cache_range range = {0, (uint64_t)to};
 	struct cache_state state;
 
 	if (to <= 0)
 		return 0;
-	if (!caches_by_itself(fd))
+	if (!caches_by_itself(fd) || !ask_cache(fd, 0, to, &state))
 		return -EOPNOTSUPP;
-	if (sys.syscall(SYS_cachestat, fd, &range, &state, 0) < 0)
-		return -errno;
 	return (int64_t)(state.dirty + state.writeback) * PAGE;
 }

@@ -33,11 +33,11 @@ rough() { # TYPE
 	local how
 
 	for how in killed-close killed-dup killed-fork killed-stat killed-busy closed fork seccomp \
-		seccomp-first jump handler-fork stop-world; do
+		seccomp-first seccomp-only jump handler-fork stop-world; do
 		check "$1: $how" survive "$how"
 	done
 	check "$1: no guardian is left" wait_until 3 no_guardian
-	rm -f "$MNT/rough.data"
+	rm -f "$MNT/rough.data" "$MNT/rough.data.more.data" "$MNT/rough.data.leased"
 }
 
 for_each_filesystem rough

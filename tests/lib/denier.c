@@ -47,7 +47,7 @@ static const struct call {
 	CALL(bind), CALL(cachestat), CALL(chdir), CALL(clone), CALL(clone3), CALL(close_range),
 	CALL(connect), CALL(dup3), CALL(execve), CALL(exit_group), CALL(fallocate), CALL(fchmod),
 	CALL(fcntl), CALL(fgetxattr), CALL(flock), CALL(fremovexattr), CALL(fsetxattr),
-	CALL(fstatfs), CALL(ftruncate), CALL(futex), CALL(getsockopt), CALL(gettid), CALL(getxattr),
+	CALL(fstatfs), CALL(ftruncate), CALL(futex), CALL(getpid), CALL(getsockopt), CALL(gettid), CALL(getxattr),
 	CALL(ioctl), CALL(kill), CALL(lseek), CALL(memfd_create), CALL(mprotect), CALL(newfstatat),
 	CALL(openat), CALL(pidfd_open), CALL(prctl), CALL(prlimit64), CALL(pwritev), CALL(pwritev2),
 	CALL(pwrite64), CALL(pread64), CALL(preadv2), CALL(readlinkat), CALL(recvfrom), CALL(recvmsg),

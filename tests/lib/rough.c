@@ -10,6 +10,7 @@
  *	fork		by syscall(2)
  *	seccomp		forbids itself lseek
  *	seccomp-first	forbids itself mmap, and opens its first file then
+ *	seccomp-only	allows itself only the calls that it still makes
  *	jump		longjmps out of a signal handler that interrupts an append
  *	handler-fork	forks in such a handler, 200 times, while another thread appends
  *	stop-world	stops the other thread by a signal, and appends
@@ -213,6 +214,57 @@ static void forbid_lseek(void)
 	check_size(0);
 }
 
+static void allow_only_ours(void)
+{
+	static const unsigned int numbers[] = {SYS_openat, SYS_read, SYS_write, SYS_close,
+					       SYS_newfstatat, SYS_fstat, SYS_exit_group};
+	const size_t count = sizeof(numbers) / sizeof(numbers[0]);
+	struct sock_filter code[2 * sizeof(numbers) / sizeof(numbers[0]) + 2] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	};
+	struct sock_fprog program = { 2 * count + 2, code };
+
+	for (size_t i = 0; i < count; i++) {
+		code[2 * i + 1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, numbers[i], 0, 1);
+		code[2 * i + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	}
+	code[2 * count + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		err(77, "no seccomp here");
+}
+
+/* A file that is there, one that is new, one that isn't to be had for now, and one that is full. */
+static void live_by_few_calls(void)
+{
+	char name[4096], leased_name[4096];
+	int other, leased;
+
+	append_many(10);
+	snprintf(name, sizeof(name), "%s.more.data", path);
+	snprintf(leased_name, sizeof(leased_name), "%s.leased", path);
+	signal(SIGIO, SIG_IGN);
+	leased = open(leased_name, O_RDWR | O_CREAT, 0600);
+	if (leased < 0 || fcntl(leased, F_SETLEASE, F_WRLCK) < 0)
+		err(99, "%s", leased_name);
+	unlink(name);
+	other = open("/dev/full", O_WRONLY);
+	allow_only_ours();
+	append_many(10);
+	check_size(0);
+	if (write(other, record, RECORD) != -1 || errno != ENOSPC)
+		errx(1, "no ENOSPC");
+	close(other);
+	if (open(leased_name, O_RDWR | O_NONBLOCK) != -1 || errno != EWOULDBLOCK)
+		errx(1, "no EWOULDBLOCK");
+	close(leased);
+	other = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	for (int i = 0; i < 10; i++)
+		if (write(other, record, RECORD) != RECORD)
+			err(1, "%s", name);
+	close(other);
+}
+
 static void every(int microseconds)
 {
 	struct itimerval timer = { { 0, microseconds }, { 0, microseconds } };
@@ -387,6 +439,8 @@ int main(int argc, char **argv)
 		forbid_lseek();
 	else if (strcmp(how, "seccomp-first") == 0)
 		append_many(20);
+	else if (strcmp(how, "seccomp-only") == 0)
+		live_by_few_calls();
 	else if (strcmp(how, "jump") == 0)
 		jump();
 	else if (strcmp(how, "handler-fork") == 0)

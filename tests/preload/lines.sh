@@ -138,13 +138,26 @@ ln -s nowhere link
 told "PREALLOCATE_REPORT=$MNT/link" -- as-it-is 2>/dev/null
 check "a report to a symbolic link: where it points" grep -q 'logged.dat: mode zero' nowhere
 
+# --- who may not ask for its number ---
+
+if "$HELPERS/denier" EPERM getpid -- "$(type -P true)" 2>/dev/null; then
+	for report in pid pid.json; do
+		"$HELPERS/denier" EPERM getpid -- "$(type -P env)" 'PREALLOCATE_RULES=*.dat mode=zero' \
+			"PREALLOCATE_REPORT=$MNT/$report" LD_PRELOAD="$LIBRARY" "$LINES" as-it-is
+	done
+	is "no process id: none is told" "$(cut -c-15 pid) $(cut -c-11 pid.json)" \
+		'preallocate[?]: {"pid":null'
+else
+	skip "no process id: none is told" "no seccomp here"
+fi
+
 # --- a rule matches the log ---
 
 rm -f log.dat
 RULES='* mode=zero prealloc-size=1M' told "PREALLOCATE_LOG_FILE=$MNT/log.dat" \
 	"PREALLOCATE_REPORT=$MNT/report.dat" -- as-it-is
 check "a log that a rule matches is none of the program's files" \
-	test "$(stat -c %b log.dat)" -le 64 -a "$(grep -c 'report.dat' log.dat)" = 0
+	test "$(stat -c %b log.dat)" -le 64 -a "$(grep -cE '(log|report).dat' log.dat)" = 0
 # The warning comes where the guardian's memory is made: inside the section.
 rm -f log.dat
 RULES='* mode=zero' told "PREALLOCATE_LOG_FILE=$MNT/log.dat" -- limited
