@@ -239,11 +239,11 @@ PREALLOCATE="$SCRATCH/bl ank/preallocate"
 says "a path that LD_PRELOAD can't hold" 125 "$SCRATCH/bl ank/.libs/libpreallocate.so: LD_PRELOAD \
 can't hold a path with a blank or colon; install the library elsewhere" run -m x true
 # --- files that are executed in other ways than most ---
-loader=$(sed -n 's/.*Requesting program interpreter: \([^]]*\).*/\1/p' < <(readelf -l "$PREALLOCATE" 2>/dev/null))
+loader=$(sed -n 's/.*Requesting program interpreter: \([^]]*\).*/\1/p' < <(readelf -l "$PREALLOCATE_BUILDDIR/preallocate" 2>/dev/null))
 if [ -x "$loader" ]; then
-	is "the dynamic linker runs what it is given" "$("$PREALLOCATE" run -m '*.none' -- "$loader" /bin/echo ran 2>&1)" ran
+	is "the dynamic linker runs what it is given" "$("$PREALLOCATE_BUILDDIR/preallocate" run -m '*.none' -- "$loader" /bin/echo ran 2>&1)" ran
 	libc=$("$loader" --list /bin/true | sed -n 's/.*libc.so.6 => \([^ ]*\).*/\1/p')
-	is "libc itself as a program" "$("$PREALLOCATE" run -m '*.none' -- "$libc" 2>&1 | head -n 1)" \
+	is "libc itself as a program" "$("$PREALLOCATE_BUILDDIR/preallocate" run -m '*.none' -- "$libc" 2>&1 | head -n 1)" \
 		"$("$libc" | head -n 1)"
 else
 	skip "the dynamic linker as a command" "readelf doesn't say which it is"
