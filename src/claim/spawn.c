@@ -117,9 +117,19 @@ static bool read_of_init(const char *path, char *text, size_t size)
 	return true;
 }
 
+/* proc_pid_syscall(5): the number and the arguments, the first of which says for whom. */
+static bool waits_for_any_child(const char *text)
+{
+	char *first;
+	long number = strtol(text, &first, 10);
+
+	return (number == SYS_wait4 && (int32_t)strtoull(first, NULL, 16) == -1) ||
+	       (number == SYS_waitid && strtoull(first, NULL, 16) == P_ALL);
+}
+
 /*
  * proc_pid_status(5): who ignores SIGCHLD has its children reaped by the kernel; who catches it, or blocks it to
- * wait for it, waits for whatever child there is; so does who sits in wait4(2) now (proc_pid_syscall(5)), as shells do.
+ * wait for it, waits for whatever child there is; so does who waits for any child right now, as shells do.
  * Any other is a program that doesn't expect one (a container's own): the guardian would stay its zombie. Without
  * /proc nobody knows.
  */
@@ -143,8 +153,7 @@ static bool init_looks_after_strangers(void)
 		if (mask && (strtoull(mask + strlen(masks[i]), NULL, 16) >> (SIGCHLD - 1) & 1))
 			return true;
 	}
-	return read_of_init("/proc/1/syscall", text, sizeof(text)) &&
-	       (strtol(text, NULL, 10) == SYS_wait4 || strtol(text, NULL, 10) == SYS_waitid);
+	return read_of_init("/proc/1/syscall", text, sizeof(text)) && waits_for_any_child(text);
 }
 
 bool spawn_would_show(void)
