@@ -23,7 +23,9 @@
 /* After this many guardians that didn't start or didn't stay, the process works without. */
 #define MAX_FAILURES 3
 
+/* Until one that doesn't end by itself is ended; and until it is given up, should that not be possible. */
 #define END_PATIENCE_MS 2000
+#define KILL_PATIENCE_MS 2000
 
 FAR struct session session;
 const char *(*session_find_guardian)(char *path, size_t size);
@@ -50,6 +52,24 @@ void session_close_socket(void)
 		sys.close(session.socket);
 }
 
+static bool read_of_guardian(const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)session.guardian, name);
+	fd = sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	got = sys.syscall(SYS_read, fd, text, size - 1);
+	sys.close(fd);
+	if (got <= 0)
+		return false;
+	text[got] = '\0';
+	return true;
+}
+
 /*
  * What the guardian's process does (proc_pid_stat(5): R runs, S sleeps, D waits for a disk, T stopped);
  * 0: it has ended, or nobody knows. By the time of its start: its id may be another's.
@@ -57,20 +77,11 @@ void session_close_socket(void)
 static char guardian_state(void)
 {
 	unsigned long long born;
-	char path[64], stat[512];
+	char stat[512];
 	const char *state;
-	ssize_t got;
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)session.guardian);
-	fd = sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!read_of_guardian("stat", stat, sizeof(stat)))
 		return 0;
-	got = sys.syscall(SYS_read, fd, stat, sizeof(stat) - 1);
-	sys.close(fd);
-	if (got <= 0)
-		return 0;
-	stat[got] = '\0';
 	state = strrchr(stat, ')');
 	if (!state || sscanf(state + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
 					"%*d %*d %*d %llu", &born) != 1)
@@ -78,6 +89,29 @@ static char guardian_state(void)
 	if (session.guardian_born == 0)
 		session.guardian_born = born;
 	return session.guardian_born == born && state[2] != 'Z' && state[2] != 'X' ? state[2] : 0;
+}
+
+/*
+ * By a control group of version 1: in the same state as who waits for a disk, and no signal ends it before it is
+ * thawed. But it has no call under way that changes a file (proc_pid_syscall(5)): it waits for requests, or is on its
+ * way out of the kernel.
+ */
+static bool guardian_is_frozen(void)
+{
+	char text[256];
+	long number;
+
+	if (guardian_state() != 'D' || !read_of_guardian("wchan", text, sizeof(text)))
+		return false;
+	if (strstr(text, "freezer") || strstr(text, "refrigerator"))
+		return true;
+	if (!read_of_guardian("syscall", text, sizeof(text)) || sscanf(text, "%ld", &number) != 1)
+		return false;
+#ifdef SYS_poll
+	if (number == SYS_poll)
+		return true;
+#endif
+	return number == SYS_ppoll;
 }
 
 /* False: it isn't there, or may not be sent a signal. */
@@ -140,7 +174,8 @@ static bool await_end(const struct claim_shared *shared)
 	for (int ms = 0; session.greeted && (shared_guardian_lives(shared) || (ours && !has_hung_up()));
 	     ms++) {
 		/* Killed, it ends as soon as its filesystem lets it: until then it may be about to cut. */
-		if (ms > END_PATIENCE_MS && !signal_guardian(SIGKILL)) {
+		if (ms > END_PATIENCE_MS && (!signal_guardian(SIGKILL) ||
+					     (ms > END_PATIENCE_MS + KILL_PATIENCE_MS && guardian_is_frozen()))) {
 			ended = guardian_state() == 0;
 			break;
 		}
@@ -184,7 +219,8 @@ static int send_with_fd(int socket, const void *data, size_t bytes, int fd)
 		memcpy(CMSG_DATA(&control.header), &fd, sizeof(int));
 	}
 	do
-		sent = sys.sendmsg(socket, &message, MSG_NOSIGNAL);
+		/* One question at a time: there is room, or it isn't our socket's other end any more. */
+		sent = sys.sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (sent < 0 && errno == EINTR);
 	return sent < 0 ? -errno : 0;
 }
@@ -209,7 +245,9 @@ static bool is_overdue(int ticks, bool signal_waits)
 	state = guardian_state();
 	if (state == 'T' || state == 't')
 		return !signal_guardian(SIGCONT) || ticks >= PATIENCE_TICKS;
-	return state != 'D' && ticks >= (signal_waits ? HANDLER_TICKS : PATIENCE_TICKS);
+	if (state == 'D' && !guardian_is_frozen())
+		return false;
+	return ticks >= (signal_waits ? HANDLER_TICKS : PATIENCE_TICKS);
 }
 
 static int await_answer(void)

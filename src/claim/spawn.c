@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -117,21 +118,22 @@ static bool read_of_init(const char *path, char *text, size_t size)
 	return true;
 }
 
-/* proc_pid_syscall(5): the number and the arguments, the first of which says for whom. */
-static bool waits_for_any_child(const char *text)
+/* wait4(-1, ...) or waitid(P_ALL, ...): of one that waits for a child of its own, a stranger would stay a zombie. */
+static bool waits_for_anybody(const char *text)
 {
-	char *first;
-	long number = strtol(text, &first, 10);
+	unsigned long first;
+	long number;
 
-	return (number == SYS_wait4 && (int32_t)strtoull(first, NULL, 16) == -1) ||
-	       (number == SYS_waitid && strtoull(first, NULL, 16) == P_ALL);
+	if (sscanf(text, "%ld 0x%lx", &number, &first) != 2)
+		return false;
+	return (number == SYS_wait4 && (int)first == -1) || (number == SYS_waitid && first == P_ALL);
 }
 
 /*
  * proc_pid_status(5): who ignores SIGCHLD has its children reaped by the kernel; who catches it, or blocks it to
- * wait for it, waits for whatever child there is; so does who waits for any child right now, as shells do.
- * Any other is a program that doesn't expect one (a container's own): the guardian would stay its zombie. Without
- * /proc nobody knows.
+ * wait for it, waits for whatever child there is; so does who sits in a wait(2) for any now (proc_pid_syscall(5)), as
+ * shells do. Any other is a program that doesn't expect one (a container's own): the guardian would stay its zombie.
+ * Without /proc nobody knows.
  */
 static bool init_looks_after_strangers(void)
 {
@@ -153,7 +155,7 @@ static bool init_looks_after_strangers(void)
 		if (mask && (strtoull(mask + strlen(masks[i]), NULL, 16) >> (SIGCHLD - 1) & 1))
 			return true;
 	}
-	return read_of_init("/proc/1/syscall", text, sizeof(text)) && waits_for_any_child(text);
+	return read_of_init("/proc/1/syscall", text, sizeof(text)) && waits_for_anybody(text);
 }
 
 bool spawn_would_show(void)

@@ -10,7 +10,6 @@
 #include "recovery/tail.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,14 +60,6 @@ static void unlock(const struct claim *claim)
 
 	flock(claim->claimed.fd, LOCK_UN);
 	sys.fcntl(claim->claimed.fd, F_OFD_SETLK, &all);
-}
-
-/* Its end of the socket goes with its other descriptors, before anybody can know that it is dead. */
-static bool program_is_gone(void)
-{
-	struct pollfd poll_fd = {.fd = GUARDIAN_SOCKET};
-
-	return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP);
 }
 
 /*
@@ -142,16 +133,16 @@ static int write_out_floor(int fd, const struct claim_request *request, struct g
  * Lets go of the description: challengers go on, flock and unlinked space are the program's. Who waits for
  * the lease may be the program, started again: its locks go first.
  */
-static void let_go(struct claim *claim)
+static void let_go(struct guardian *guardian, struct claim *claim)
 {
 	uint32_t slot = active[claim->place];
 
 	/*
 	 * Of a program that has ended the copy is closed first, and the lease goes with it: who executes the file, or
 	 * unmounts it, would find it open for writing. Should the power fail before the cut is on the disk, so is
-	 * the mark still.
+	 * the mark still. The description of one that lives would keep the lease.
 	 */
-	if (program_is_gone()) {
+	if (program_has_ended(&guardian->program)) {
 		unlock(claim);
 		close(claim->claimed.fd);
 	} else {
@@ -216,7 +207,7 @@ static void settle(struct guardian *guardian, struct claim *claim, enum settle_r
 	if (reason == SETTLED_CHALLENGED)
 		atomic_fetch_add(&claimed->slot->challenges, 1);
 	owner_unlock_slot(claimed);
-	let_go(claim);
+	let_go(guardian, claim);
 }
 
 /* Left extended by an earlier guardian. Nobody else has the file. */
@@ -323,7 +314,7 @@ int claims_take(struct guardian *guardian, const struct claim_request *request, 
 	if (ret < 0 && claimed_is_extended(claimed))
 		settle(guardian, claim, SETTLED_FAILED);
 	else if (ret < 0)
-		let_go(claim);
+		let_go(guardian, claim);
 	return ret;
 }
 

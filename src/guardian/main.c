@@ -25,8 +25,7 @@
 
 #define MOST_DESCRIPTORS 1048576 /* /proc/sys/fs/nr_open's default */
 
-static struct guardian guardian;
-static int pidfd = -1;
+static struct guardian guardian = {.program.pidfd = -1};
 
 /* The kernel's struct robust_list_head (get_robust_list(2)), with one entry. */
 static struct robust {
@@ -82,8 +81,8 @@ static int begin(const struct claim_hello *hello, int memfd)
 	    hello->slot_bytes != sizeof(struct claim_slot) ||
 	    hello->shared_bytes != sizeof(struct claim_shared))
 		return -EPROTO;
-	pidfd = (int)sys.syscall(SYS_pidfd_open, guardian.program.pid, 0);
-	if (pidfd < 0)
+	guardian.program.pidfd = (int)sys.syscall(SYS_pidfd_open, guardian.program.pid, 0);
+	if (guardian.program.pidfd < 0)
 		return -errno;
 	/* As well protected as the program, and no better: others of its user take space back from us. */
 	if (hello->dumpable)
@@ -252,14 +251,6 @@ static bool serve(bool *left)
 	return answer(obey(&request, fd)) == 0 && !*left;
 }
 
-static bool program_has_ended(void)
-{
-	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-
-	/* Descriptors go first (exit_files), the pidfd tells last (exit_notify). */
-	return pidfd < 0 || poll(&poll_fd, 1, 20) == 1;
-}
-
 /* True: everything is settled, and the program has sent us away. */
 static bool watch(int signals)
 {
@@ -325,8 +316,7 @@ int main(void)
 	guardian.last_look = clock_now();
 	if (watch(signals))
 		return 0;
-	guardian.program.ended = program_has_ended();
-	if (guardian.program.ended)
+	if (program_has_ended(&guardian.program))
 		claims_unlock_all();
 	claims_settle_all(&guardian, guardian.program.ended ? SETTLED_DEATH : SETTLED_ASKED);
 	return 0;

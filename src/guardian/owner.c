@@ -3,15 +3,20 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "claim/protocol.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* Descriptors go first (exit_files), the pidfd tells last (exit_notify). */
+#define END_PATIENCE_MS 20
 
 /* How long a running owner may hold the lock before we ask what has become of it. */
 #define PATIENCE NS_PER_MS
@@ -27,6 +32,16 @@
  * computes in a handler, or doesn't know that it has the lock, since somebody has scribbled over it.
  */
 #define RUNNING_PATIENCE (10 * NS_PER_S)
+
+bool program_has_ended(struct program *program)
+{
+	struct pollfd socket = {.fd = GUARDIAN_SOCKET}, pidfd = {.fd = program->pidfd, .events = POLLIN};
+
+	if (!program->ended)
+		program->ended = poll(&socket, 1, 0) == 1 && (socket.revents & POLLHUP) &&
+				 (program->pidfd < 0 || poll(&pidfd, 1, END_PATIENCE_MS) == 1);
+	return program->ended;
+}
 
 /*
  * A thread that is in one of the states, or gone. proc_pid_stat(5): T stopped, t traced to a halt,

@@ -9,8 +9,15 @@
 
 struct program {
 	pid_t pid;  /* as we see it */
+	int pidfd;  /* -1: it hasn't greeted us yet */
 	bool ended; /* its memory and descriptors are gone */
 };
+
+/*
+ * True: it has ended, and will not be back; noted in it. Its end of the socket is gone with its other descriptors
+ * before anybody can know that it is dead; but it may also have lost it, past the library, and live on.
+ */
+bool program_has_ended(struct program *program);
 
 /*
  * Takes the lock of a claimed file. From a dead, stopped or suspended owner it is taken over, and

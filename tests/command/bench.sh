@@ -119,7 +119,7 @@ wanted = getattr(signal, sys.argv[2])
 signal.signal(wanted, signal.SIG_DFL)
 bench = subprocess.Popen([sys.argv[1], "bench", "--seconds=1500", "d"], stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT)
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 30 * int(os.environ["PREALLOCATE_TEST_PATIENCE"])
 while not glob.glob("d/preallocate-bench.*/records"):
     assert bench.poll() is None and time.monotonic() < deadline
     time.sleep(0.01)

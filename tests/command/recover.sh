@@ -458,7 +458,7 @@ open_for_a_moment() {
 	crash text d/t.data || return
 	exec 3<d/t.data
 	strace -qq -o "$SCRATCH/trace" -e trace=fcntl,clock_nanosleep \
-		-e inject=clock_nanosleep:delay_exit=100000 "$PREALLOCATE" recover d/t.data \
+		-e inject=clock_nanosleep:delay_exit=1000000 "$PREALLOCATE" recover d/t.data \
 		>"$SCRATCH/late" 2>&1 3<&- &
 	recovering=$!
 	check "$1: open for a moment" wait_until 60 grep -q 'F_SETLEASE.*EAGAIN' "$SCRATCH/trace"

@@ -49,7 +49,7 @@ size = os.fstat(fd).st_size
 fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
 os.ftruncate(fd, 1 << 20)
 print("extended", flush=True)
-signal.sigtimedwait([signal.SIGIO], 20)
+signal.sigtimedwait([signal.SIGIO], 20 * int(os.environ["PREALLOCATE_TEST_PATIENCE"]))
 time.sleep(0.05)
 os.ftruncate(fd, size)
 fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)

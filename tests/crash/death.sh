@@ -137,6 +137,8 @@ stopped() { # TYPE METHOD [-o]
 
 	for i in $(seq "$ROUNDS"); do
 		start_writer zero "$file" -n 200000 -s 40-2000 -m "$@"
+		# The first extension waits for the guardian's start; then at any moment.
+		never_provable "$type" "$*" || library_left_out || wait_until 3 is_held_extended "$file"
 		sleep "0.0$((RANDOM % 40 + 10))"
 		kill -STOP "$writer"
 		! is_held_extended "$file" || extended=$((extended + 1))

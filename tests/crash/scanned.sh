@@ -12,7 +12,7 @@ PREALLOCATE_TEST_FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs}
 . "$(dirname "$0")/../lib/run.sh"
 
 SCANNER=$HELPERS/scanner
-ALLOWANCE=100 # ms
+ALLOWANCE=$(slowed 100) # ms
 LINE=600 # whole ones are appended
 run_options=(--prealloc-size 4M --idle 60s)
 

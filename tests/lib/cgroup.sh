@@ -3,7 +3,7 @@
 #
 # A control group for a program and whatever it starts, to be sourced after tap.sh.
 #
-#	new_group		$group is its directory; fails where none can be made
+#	new_group [TOP...]	$group is its directory; fails where none can be made
 #	in_group command ...	becomes the command, inside it: `in_group ... &`
 #	kill_group		SIGKILL to all in it at the same instant; returns when all are gone
 #	freeze_group, thaw_group
@@ -24,7 +24,8 @@ at_exit remove_group
 new_group() {
 	local top
 
-	for top in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/freezer; do
+	[ $# -gt 0 ] || set -- /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/freezer
+	for top; do
 		[ -e "$top/cgroup.procs" ] || continue
 		mkdir "$top/preallocate-test.$$" 2>/dev/null || continue
 		group=$top/preallocate-test.$$

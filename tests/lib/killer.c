@@ -19,11 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "paced.h"
+
 static void wait_for_appends(const struct acknowledged *ack, pid_t pid)
 {
 	siginfo_t ended = { 0 };
 
-	for (int i = 0; i < 100000; i++) {
+	for (unsigned int i = 0; i < patience(20) * 5000; i++) {
 		if (acknowledged_bytes(ack))
 			return;
 		if (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
@@ -32,7 +34,7 @@ static void wait_for_appends(const struct acknowledged *ack, pid_t pid)
 		usleep(200);
 	}
 	kill(pid, SIGKILL);
-	errx(98, "nothing was appended in 20 s");
+	errx(98, "nothing was appended in %u s", patience(20));
 }
 
 static void name_file(char *name, const char *path, unsigned files, unsigned i)

@@ -14,6 +14,7 @@
 #	wait_until SECONDS command args...	until it succeeds; fails after PATIENCE times as long
 #	$(patience SECONDS)			the same limit for timeout(1)
 #	$(rounds COUNT)				so many repetitions, fewer on a slow machine, at least 1
+#	$(slowed COUNT)				so many times as much on a slow machine, for what is compared
 #	at_exit command args...			run when the script ends, last registered first
 #	done_testing				prints the plan and exits
 #
@@ -39,20 +40,46 @@ at_exit() {
 	tap_exit_commands+=("$(printf '%q ' "$@")")
 }
 
+# The script's own standard output, also when it ends inside a check, whose output goes elsewhere: the shell
+# has kept a copy.
+tap_stdout=$(readlink "/proc/$$/fd/1")
+tap_restore_stdout() {
+	local fd
+
+	[ "$(readlink "/proc/$$/fd/1")" != "$tap_stdout" ] || return 0
+	for fd in /proc/$$/fd/*; do
+		[ "$(readlink "$fd")" = "$tap_stdout" ] || continue
+		exec >&"${fd##*/}"
+		return
+	done
+}
+
+# Where the script is: the functions, from the innermost, and the line where each was called.
+tap_place() {
+	local i place=
+
+	for ((i = 2; i < ${#FUNCNAME[@]} - 1; i++)); do
+		place+="${place:+, }${FUNCNAME[i]} (called in line ${BASH_LINENO[i]})"
+	done
+	echo "${place:-main}"
+}
+
 tap_at_exit() {
-	local status=$? i command=$BASH_COMMAND in=${FUNCNAME[*]:1}
+	local status=$? i command=$BASH_COMMAND where
 
 	trap - EXIT INT TERM HUP
+	tap_restore_stdout
+	if [ -z "$tap_done" ]; then
+		where=$(tap_place)
+		printf 'Bail out! %s ended before its last check, with status %d%s, at: %s; in %s; after %d checks\n' \
+			"${0##*/}" "$status" "${tap_signal:+ ($tap_signal)}" "${command//$'\n'/ }" "$where" "$tap_checks"
+	fi
 	for ((i = ${#tap_exit_commands[@]} - 1; i >= 0; i--)); do
 		eval "${tap_exit_commands[i]}"
 	done
 	# --one-file-system: should a mount have outlived us, its files aren't ours to remove.
 	rm -rf --one-file-system "$SCRATCH"
-	if [ -z "$tap_done" ]; then
-		printf 'Bail out! %s ended before its last check, after %s\n' "${0##*/}" \
-			"${tap_signal:-status $status of: $command} in ${in:-main}, $tap_checks checks"
-		[ "$status" -ne 0 ] || status=99
-	fi
+	[ -n "$tap_done" ] || [ "$status" -ne 0 ] || status=99
 	exit "$status"
 }
 
@@ -161,12 +188,24 @@ tap_slowness() {
 	echo $((($(microseconds) - began) / 150000))
 }
 
-rounds() {
-	local slowness
+# Times a quiet machine, at least 1.
+slowness() {
+	local times
 
-	slowness=${PREALLOCATE_TEST_SLOWNESS:-$(tap_slowness)}
-	[ "$slowness" -gt 1 ] || slowness=1
-	echo $((($1 + slowness - 1) / slowness))
+	times=${PREALLOCATE_TEST_SLOWNESS:-$(tap_slowness)}
+	[ "$times" -gt 1 ] || times=1
+	echo "$times"
+}
+
+rounds() {
+	local times
+
+	times=$(slowness)
+	echo $((($1 + times - 1) / times))
+}
+
+slowed() {
+	echo $(($1 * $(slowness)))
 }
 
 wait_until() {

@@ -10,6 +10,8 @@
  *	setresuid-bare		all by the instruction; and asks its guardian by hand for one more file
  *	undumpable		can't be traced; the guardian's id is told, and it waits for the end of its stdin
  *	stopped			stops its guardian, becomes nobody past the library, and closes FILE
+ *	waits, handles		tells its guardian's id, waits for a byte of its stdin, and closes FILE; SIGTERM ends
+ *				it, or has a handler
  */
 #include <dirent.h>
 #include <err.h>
@@ -138,6 +140,13 @@ static void go_to(const char *how, const char *directory)
 		err(95, "pivot_root");
 }
 
+static void handle(int number)
+{
+	(void)number;
+	if (write(STDOUT_FILENO, "handled\n", 8) < 0)
+		_exit(92);
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = argc > 2 ? argv[1] : "", *path = argv[2];
@@ -191,6 +200,16 @@ int main(int argc, char **argv)
 		clock_gettime(CLOCK_MONOTONIC, &after);
 		printf("closed\n");
 		return after.tv_sec - before.tv_sec > 30 ? 93 : 0;
+	} else if (!strcmp(how, "waits") || !strcmp(how, "handles")) {
+		if (!strcmp(how, "handles"))
+			signal(SIGTERM, handle);
+		printf("%d\n", guardian());
+		if (read(STDIN_FILENO, &byte, 1) < 0)
+			return 94;
+		printf("closing\n");
+		close(fd);
+		printf("closed\n");
+		return 0;
 	} else {
 		errx(99, "usage: turncoat HOW FILE [ARGUMENT]");
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * asleep FILE SECONDS: appends, until a signal interrupts that; the handler sleeps, and says so
- * before and after. Nobody else appends, so nobody else finds the lock taken.
+ * asleep FILE SECONDS: appends, until a signal interrupts that; the handler sleeps, so long or until
+ * SIGUSR1 comes, and says so before and after. Nobody else appends, so nobody else finds the lock
+ * taken.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -13,7 +14,13 @@
 #include <unistd.h>
 
 static struct timespec pause_time;
-static volatile sig_atomic_t slept;
+static volatile sig_atomic_t slept, woken;
+
+static void wake(int number)
+{
+	(void)number;
+	woken = 1;
+}
 
 static void sleep_here(int number)
 {
@@ -21,7 +28,7 @@ static void sleep_here(int number)
 
 	(void)number;
 	write(1, "asleep\n", 7);
-	while (nanosleep(&left, &left) < 0)
+	while (nanosleep(&left, &left) < 0 && !woken)
 		;
 	write(1, "awake\n", 6);
 	slept = 1;
@@ -40,6 +47,7 @@ int main(int argc, char **argv)
 	pause_time.tv_sec = atoi(argv[2]);
 	memset(record, 'r', sizeof(record));
 	fd = open(argv[1], O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0644);
+	signal(SIGUSR1, wake);
 	signal(SIGALRM, sleep_here);
 	setitimer(ITIMER_REAL, &timer, NULL);
 	while (!slept || records % 1000) {

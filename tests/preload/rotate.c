@@ -7,8 +7,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/time.h>
 #include <unistd.h>
+
+#include "../lib/paced.h"
 
 static const char *path;
 static volatile int fd;
@@ -21,11 +22,11 @@ static void rotate(int signal)
 	if (open(path, O_WRONLY | O_CREAT | O_APPEND | O_TRUNC, 0644) != fd)
 		_exit(9);
 	rotations++;
+	paced_handled();
 }
 
 int main(int argc, char **argv)
 {
-	struct itimerval every = {{0, 50}, {0, 50}};
 	long enough;
 
 	if (argc != 3)
@@ -34,10 +35,13 @@ int main(int argc, char **argv)
 	enough = atol(argv[2]);
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_TRUNC, 0644);
 	signal(SIGALRM, rotate);
-	if (fd < 0 || setitimer(ITIMER_REAL, &every, NULL) < 0)
+	if (fd < 0)
 		err(1, "%s", path);
-	while (rotations < enough)
+	while (rotations < enough) {
+		paced_set(50);
 		if (write(fd, "0123456789", 10) != 10)
 			err(1, "write");
+	}
+	paced_end();
 	return 0;
 }

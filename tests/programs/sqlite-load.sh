@@ -10,6 +10,7 @@
 need sqlite3 awk
 STEPS=${PREALLOCATE_TEST_STEPS:-400}
 SEED=${PREALLOCATE_TEST_SEED:-$RANDOM}
+BUSY=$(patience 60000) # ms that one waits for the other
 run_options+=(--prealloc-size 4M)
 diag "PREALLOCATE_TEST_SEED=$SEED"
 
@@ -19,7 +20,7 @@ session() {
 	function upto(n) { return int(rand() * n) + 1 }
 	BEGIN {
 		srand(seed)
-		print ".timeout 60000"
+		print ".timeout '"$BUSY"'"
 		print "PRAGMA page_size=" 1024 * 2 ^ int(rand() * 4) "; PRAGMA journal_mode=" journal ";"
 		print "PRAGMA synchronous=" (rand() < .5 ? "FULL" : "NORMAL") "; PRAGMA cache_size=20;"
 		print "PRAGMA wal_autocheckpoint=" upto(100) "; PRAGMA auto_vacuum=" int(rand() * 3) ";"
@@ -73,7 +74,7 @@ EOF
 # once it is committed.
 cat >"$SCRATCH/writer.sh" <<'END_OF_WRITER'
 {
-	echo '.timeout 60000'
+	echo ".timeout $BUSY"
 	seq "$2" "$3" | sed "s/.*/INSERT INTO t VALUES(&, '$1', hex(zeroblob(& % 700)));\n.print &/"
 } | stdbuf -oL sqlite3 -bail "$4"
 END_OF_WRITER
@@ -102,9 +103,9 @@ survivors() { # MODE JOURNAL
 	done
 	wait "${steady[@]}"
 	# A killed process that is still in its last fsync holds its locks for so long.
-	managed "$mode" 'shared.db*' sqlite3 -cmd '.timeout 60000' "$database" \
+	managed "$mode" 'shared.db*' sqlite3 -cmd ".timeout $BUSY" "$database" \
 		'PRAGMA integrity_check;' >"$SCRATCH/sound"
-	plain sqlite3 -cmd '.timeout 60000' "$database" 'SELECT n FROM t;' | LC_ALL=C sort >"$SCRATCH/there"
+	plain sqlite3 -cmd ".timeout $BUSY" "$database" 'SELECT n FROM t;' | LC_ALL=C sort >"$SCRATCH/there"
 	LC_ALL=C sort "$SCRATCH"/told.* >"$SCRATCH/all-told"
 	echo "$(wc -l <"$SCRATCH/all-told") told, $(wc -l <"$SCRATCH/there") there"
 	cat "$SCRATCH/sound"

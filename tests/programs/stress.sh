@@ -57,7 +57,7 @@ stress() {
 	shift 2
 	mkdir -p "$MNT/stress"
 	"${prefix[@]}" stress-ng --temp-path "$MNT/stress" --seed 7 --verify --quiet --oomable \
-		--timeout 100 "--$name" 1 "--$name-ops" "$operations" "$@"
+		--timeout "$(patience 100)" "--$name" 1 "--$name-ops" "$operations" "$@"
 }
 
 one() { # TYPE NAME OPERATIONS options...
