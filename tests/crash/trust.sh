@@ -102,6 +102,25 @@ not_executable() { as_it_was; chmod 0644 "$GUARDIAN"; }
 check "one that can't be executed" refused "Permission denied" not_executable
 another_program() { rm -f "$GUARDIAN"; cp /bin/true "$GUARDIAN"; }
 check "another program" refused "it is no guardian" another_program
+# It answers the hello as that of a later version would: the layout of hello and welcome stays for ever.
+another_version() {
+	rm -f "$GUARDIAN"
+	printf '#!%s\n%s\n' "$PYTHON" "import socket, struct
+s = socket.socket(fileno=3)
+s.recv(4096)
+s.send(struct.pack('Ii', 2, 0))
+s.recv(1)" >"$GUARDIAN"
+	chmod 755 "$GUARDIAN"
+}
+check "one of another version" refused "another version" another_version
+short_welcome() { another_version; sed -i "s/'Ii', 2, 0/'I', 1/" "$GUARDIAN"; }
+check "one whose welcome is too short" refused "another version" short_welcome
+long_welcome() { another_version; sed -i "s/'Ii', 2, 0/'IiI', 1, 0, 0/" "$GUARDIAN"; }
+check "one whose welcome is too long" refused "another version" long_welcome
+silent() { another_version; sed -i 's/^s.send.*/import time; time.sleep(1000)/' "$GUARDIAN"; }
+check "one that says nothing" refused "timed out" silent
+no_python() { ! grep -ls '/dev/fd/[4]' /proc/[0-9]*/cmdline; } # what a script's interpreter is given
+check "it isn't left behind" wait_until 3 no_python
 as_it_was
 
 # --- another user ---
