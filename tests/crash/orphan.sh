@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"
 
-FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs}
+PREALLOCATE_TEST_FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs}
 ROUNDS=${PREALLOCATE_TEST_ROUNDS:-$(rounds 20)}
 library_left_out && skip_all "the library is left out"
 export PREALLOCATE_RULES='*.data mode=zero prealloc-size=1M idle=60s'
