@@ -4,11 +4,11 @@
 # A guardian that its program has left behind is in nobody's way: PID 1 of a container isn't left with a zombie, an
 # executable that the dead has written can be started, and whoever lives on keeps its locks, and no lease of ours.
 
+PREALLOCATE_TEST_FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs}
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"
 
-PREALLOCATE_TEST_FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs}
 ROUNDS=${PREALLOCATE_TEST_ROUNDS:-$(rounds 20)}
 library_left_out && skip_all "the library is left out"
 export PREALLOCATE_RULES='*.data mode=zero prealloc-size=1M idle=60s'

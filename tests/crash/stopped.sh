@@ -49,7 +49,6 @@ go_on() { # HOW
 
 # The program's bytes, and in the end no more than those.
 as_written() {
-
 	wait_until 10 no_guardian || { echo 'a guardian is left'; return 1; }
 	[ "$(head -c 1280 "$FILE" | tr -d r | wc -c)" -eq 0 ] || return
 	"$PREALLOCATE" recover "$MNT" && is_size 1280
