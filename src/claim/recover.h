@@ -7,8 +7,8 @@
 
 /*
  * recover_file, for whoever has just opened fd. -EAGAIN: somebody else has the file open, or opened it
- * just now; otherwise 0 or -errno as recover_file and lease_take. Not async-signal-safe; blocks the
- * thread's signals meanwhile.
+ * just now; otherwise 0 or -errno as recover_file and lease_take. Not async-signal-safe. Blocks the thread's
+ * signals meanwhile, but gives way to one, or to who waits for the file: -EINTR, and it may be called again.
  */
 int claim_recover(int fd, const struct recover_options *options, struct recovery *recovery);
 

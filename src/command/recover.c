@@ -28,6 +28,9 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
+/* For a file that was found, not asked for: others wait for the whole tree, at boot too. */
+#define EFFORT_IN_TREE (16 * RECOVER_EFFORT)
+
 struct walk {
 	struct recover_options options;
 	bool has_config;
@@ -106,6 +109,16 @@ static void skip_mount(struct walk *walk, const char *path)
 	complain("%s: is on another filesystem or mount, left out; --cross-mounts would go there", path);
 }
 
+static bool show_search(void *context, int64_t spent)
+{
+	const struct walk *walk = context;
+
+	if (progress_is_due())
+		progress_show("%" PRId64 " files looked at, %" PRId64 " recovered, %" PRId64 " MiB of this one",
+			      walk->looked_at, walk->recovered, spent >> 20);
+	return false;
+}
+
 static void visit_file(struct walk *walk, const struct root *root, const FTSENT *entry)
 {
 	bool is_path = entry->fts_level == FTS_ROOTLEVEL;
@@ -122,6 +135,7 @@ static void visit_file(struct walk *walk, const struct root *root, const FTSENT 
 			skip_mount(walk, entry->fts_path);
 			return;
 		}
+		walk->options.effort = is_path ? -1 : EFFORT_IN_TREE;
 		file_recover(entry->fts_accpath, is_path, &walk->options, &recovered);
 		report(walk, entry->fts_path, &recovered);
 	} else if (is_path) {
@@ -289,7 +303,7 @@ static int recover_all(struct walk *walk, char **paths, size_t number)
 
 static int run_recover(int argc, char **argv)
 {
-	struct walk walk = { 0 };
+	struct walk walk = { .options = { .gives_way = show_search, .context = &walk } };
 	int option;
 
 	while ((option = getopt_long(argc, argv, ":hnv", long_options, NULL)) != -1) {

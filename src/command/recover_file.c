@@ -22,6 +22,10 @@
 #define TRIES 30
 #define PAUSE_NS_MAX 20000000
 
+/* For who holds a lease on a file, and for all of them. */
+#define LEASE_WAIT_NS INT64_C(5000000000)
+#define LEASE_WAITS_NS INT64_C(60000000000)
+
 int file_is_marked(const char *name, bool follow)
 {
 	ssize_t size = follow ? getxattr(name, MARK_NAME, NULL, 0)
@@ -49,10 +53,11 @@ void recovered_fail(struct recovered *recovered, const char *problem, int error)
 	recovered->error = error;
 }
 
-/* To look may not even move the time of the last access; only the owner may ask for that. */
+/*
+ * Anybody may hold a lease on his own file, for 45 s when we ask for it; a guardian's goes at once. To look may not even move the time of the last access; only the owner may ask for that. */
 static int open_place(int place, bool dry_run)
 {
-	int flags = O_CLOEXEC | O_NOCTTY | (dry_run ? O_RDONLY | O_NOATIME : O_RDWR);
+	int flags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (dry_run ? O_RDONLY | O_NOATIME : O_RDWR);
 	char link[32];
 	int fd;
 
@@ -65,7 +70,7 @@ static int open_place(int place, bool dry_run)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The opening has waited for whoever held the file extended. */
+/* The opening has made whoever held the file extended settle it. */
 static int recover_open_file(int fd, const struct recover_options *options,
 			     struct recovered *recovered)
 {
@@ -96,19 +101,44 @@ static void pause_for_a_moment(void)
 	clock_sleep(pause);
 }
 
+static int64_t waited_ns; /* for leases, in all */
+
+/* A guardian on a busy machine is waited for; but who holds leases on thousands of files doesn't hold us up. */
+static bool is_worth_a_wait(int64_t since)
+{
+	int64_t waited = clock_now() - since;
+
+	if (waited < LEASE_WAIT_NS && waited_ns + waited < LEASE_WAITS_NS)
+		return true;
+	waited_ns += waited;
+	return false;
+}
+
+/* The file, or -EAGAIN: somebody holds a lease on it. */
+static int open_leased_place(int place, bool dry_run)
+{
+	int64_t since = clock_now();
+	int fd;
+
+	do
+		fd = open_place(place, dry_run);
+	while (fd == -EAGAIN && is_worth_a_wait(since) && (pause_for_a_moment(), true));
+	return fd;
+}
+
 /* Closed between the tries: two that both have it open would keep each other from it. */
 static int recover_place(int place, const struct recover_options *options,
 			 struct recovered *recovered, bool *opened)
 {
 	int result = -EAGAIN;
 
-	for (int i = 0; result == -EAGAIN && i < TRIES; i++) {
+	for (int i = 0; (result == -EAGAIN || result == -EINTR) && i < TRIES; i++) {
 		int fd;
 
 		if (i > 0)
 			pause_for_a_moment();
-		fd = open_place(place, options->dry_run);
-		*opened = fd >= 0;
+		fd = open_leased_place(place, options->dry_run);
+		*opened = fd >= 0 || fd == -EAGAIN;
 		if (fd < 0)
 			return fd;
 		result = recover_open_file(fd, options, recovered);
@@ -124,6 +154,12 @@ static void explain_failure(struct recovered *recovered, int error, bool opened)
 	else if (error == EAGAIN)
 		recovered_fail(recovered, "is marked, but somebody has it open (see fuser); recover it "
 			       "when it is closed", 0);
+	else if (error == EINTR)
+		recovered_fail(recovered, "is marked, but others need it again and again; recover it when it is "
+			       "closed", 0);
+	else if (error == EFBIG)
+		recovered_fail(recovered, "is marked, but takes long to look through, as if the mark had been made "
+			       "up; to recover it all the same, give it as a PATH of its own", 0);
 	else if (error == EACCES)
 		recovered_fail(recovered, "is marked, but belongs to another user; run preallocate "
 			       "recover as its owner or as root", 0);

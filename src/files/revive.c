@@ -55,7 +55,7 @@ static bool has_mark(int fd)
 	return size > 0;
 }
 
-/* Another description of the same file. */
+/* Another description of the same file. For who holds a lease on it we don't wait here: EWOULDBLOCK. */
 static int open_again(int fd, int flags)
 {
 	char link[64];
@@ -63,7 +63,7 @@ static int open_again(int fd, int flags)
 
 	snprintf(link, sizeof(link), "/proc/thread-self/fd/%d", fd);
 	for (int i = 0; again < 0 && i < TRIES_OF_FAILURE; i++)
-		again = sys.openat(AT_FDCWD, link, flags | O_CLOEXEC | O_NOCTTY);
+		again = sys.openat(AT_FDCWD, link, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	return again;
 }
 
@@ -72,16 +72,17 @@ static int find_place(int fd)
 {
 	int again = open_again(fd, O_RDWR);
 
-	if (again < 0)
+	if (again < 0 && errno != EWOULDBLOCK)
 		return -1;
-	sys.close(again);
+	if (again >= 0)
+		sys.close(again);
 	return open_again(fd, O_PATH);
 }
 
 /* Closed behind each try: two processes that both have it open would keep each other from it. */
-static int try_to_recover(int place, struct recovery *recovery)
+static int try_to_recover(int place, bool handlers_wait, struct recovery *recovery)
 {
-	static const struct recover_options options;
+	const struct recover_options options = {.handlers_wait = handlers_wait};
 	int again = open_again(place, O_RDWR), ret;
 
 	if (again < 0)
@@ -127,13 +128,17 @@ void files_revive_end(int place, const char *name)
 	int cancel = cancel_disable();
 	struct recovery recovery;
 
-	for (int i = 0; ret < 0 && i < (ret == -EAGAIN ? TRIES : TRIES_OF_FAILURE); i++) {
-		ret = try_to_recover(place, &recovery);
+	/* A signal is handled at once, the second one when the file is recovered: timers tick. */
+	for (int i = 0; ret < 0 && ret != -EFBIG && i < (ret == -EAGAIN ? TRIES : TRIES_OF_FAILURE); i++) {
+		ret = try_to_recover(place, i > 0, &recovery);
 		if (ret == -EAGAIN)
 			pause_for_a_moment(i);
 	}
 	if (ret == 0)
 		tell(name, &recovery);
+	else if (ret == -EFBIG)
+		log_warn("%s: was left extended by a crash, and takes long to look through; recover it with "
+			 "preallocate recover PATH", name);
 	else
 		log_info("%s: was left extended, and can't be recovered now: %s", name,
 			 strerrordesc_np(-ret));

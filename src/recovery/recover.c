@@ -3,7 +3,7 @@
 
 #include "base/sys.h"
 #include "recovery/restore.h"
-#include "recovery/tail.h"
+#include "recovery/search.h"
 
 #include <errno.h>
 
@@ -104,44 +104,46 @@ static int look_for_records(int fd, const struct mark *mark, struct recover_fact
 	return 0;
 }
 
-/* The end of the last piece, between the records, of which `end_of` finds one. */
-static int64_t last_end(int fd, const struct places *places, int64_t from, int64_t to,
-			int64_t (*end_of)(int fd, int64_t from, int64_t to))
+/* In the pieces between the records, the last one first. */
+static int search_pieces(struct search *search, const struct places *places, int64_t begin,
+			 struct recover_facts *facts)
 {
+	int64_t to = facts->size;
+
+	facts->used = begin;
+	facts->block_end = -1;
 	for (int i = 0; i <= PLACES; i++) {
 		int64_t at = i < PLACES ? places->at[i] : -1;
-		int64_t start = at < 0 ? from : at + RECORD_BYTES;
-		int64_t end;
+		int64_t from = at < 0 ? begin : at + RECORD_BYTES;
+		int64_t used, block_end;
+		int ret;
 
 		if (i < PLACES && at < 0)
 			continue;
-		end = start < to ? end_of(fd, start, to) : start;
-		if (end < 0 || end > start)
-			return end;
-		if (at >= 0)
-			to = at;
+		ret = search_last(search, from < to ? from : to, to, &used, &block_end);
+		if (ret < 0)
+			return ret;
+		if (facts->block_end < 0 && block_end > from)
+			facts->block_end = block_end;
+		if (used > from) {
+			facts->used = used;
+			break;
+		}
+		to = at;
 	}
-	return from;
+	if (facts->block_end < facts->used)
+		facts->block_end = facts->used;
+	return 0;
 }
 
-static int64_t end_of_bytes(int fd, int64_t from, int64_t to)
+static int find_facts(int fd, const struct mark *mark, const struct recover_options *options,
+		      struct recover_facts *facts, struct places *places)
 {
-	return tail_data_end(fd, true, true, from, to);
-}
-
-static int find_facts(int fd, const struct mark *mark, struct recover_facts *facts,
-		      struct places *places)
-{
-	int64_t begin = recover_begin(mark);
+	struct search search = {.fd = fd, .left = options->effort ? options->effort : RECOVER_EFFORT,
+				.gives_way = options->gives_way, .context = options->context};
 	int ret = look_for_records(fd, mark, facts, places);
 
-	if (ret < 0)
-		return ret;
-	facts->used = last_end(fd, places, begin, facts->size, end_of_bytes);
-	if (facts->used < 0)
-		return (int)facts->used;
-	facts->block_end = last_end(fd, places, facts->used, facts->size, tail_block_end);
-	return facts->block_end < 0 ? (int)facts->block_end : 0;
+	return ret < 0 ? ret : search_pieces(&search, places, recover_begin(mark), facts);
 }
 
 /* A record among bytes that somebody has written behind it: zeroes, as it was. */
@@ -188,7 +190,7 @@ static int obey(int fd, struct mark *mark, const struct stat *st,
 	struct recover_facts facts = {.size = st->st_size};
 	struct places places;
 	struct mark was = *mark;
-	int ret = find_facts(fd, mark, &facts, &places);
+	int ret = find_facts(fd, mark, options, &facts, &places);
 
 	if (ret < 0)
 		return ret;

@@ -7,7 +7,17 @@
 #include "recovery/mark.h"
 #include "recovery/record.h"
 
+/*
+ * Zeroes are written ahead by the MiB, and what else the search meets there is data: more than this isn't looked
+ * through while a program waits for its file. In bytes read, see struct search.
+ */
+#define RECOVER_EFFORT (INT64_C(256) << 20)
+
 struct recover_options {
+	int64_t effort;	  /* 0: RECOVER_EFFORT; < 0: without a bound */
+	bool (*gives_way)(void *context, int64_t spent); /* see struct search */
+	void *context;
+	bool handlers_wait; /* claim_recover: only a signal that ends or stops the process is given way to */
 	bool strip_zeros; /* in doubt: to the last byte that isn't zero, not to its block's end */
 	bool dry_run;	  /* nothing is changed */
 	struct certainty *certainty; /* of the caller's claim; not needed where nothing is changed */
@@ -59,7 +69,7 @@ int64_t recover_begin(const struct mark *mark);
 /*
  * The caller holds the claim, and fd is open for reading and writing (with dry_run: for reading).
  * mtime and mode stay as they are. Killed at any point, it may be run again. 0 or -errno; then
- * nothing was cut.
+ * nothing was cut. -EFBIG: the search would take more effort; -EINTR: it has given way.
  */
 int recover_file(int fd, const struct recover_options *options, struct recovery *recovery);
 
