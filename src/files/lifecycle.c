@@ -55,11 +55,14 @@ static void remember_path(struct description *description, const char *name)
 	size_t length = strlen(name);
 	size_t room = sizeof(description->path) - 1;
 
-	if (length <= room)
-		memcpy(description->path, name, length + 1);
-	else
+	/* Ended by us: another thread may have changed the name since it was opened. */
+	if (length <= room) {
+		memcpy(description->path, name, length);
+		description->path[length] = '\0';
+	} else {
 		snprintf(description->path, sizeof(description->path), "...%s",
 			 name + length - (room - 3));
+	}
 }
 
 static void manage(int fd, int flags, const char *name, const struct rule *rule, uint32_t reasons)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "files/seal.h"
 
+#include "base/memory.h"
 #include "base/size.h"
 #include "base/sys.h"
 #include "base/thread.h"
@@ -8,7 +9,6 @@
 #include "files/engage.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -119,29 +119,18 @@ static bool sync_for_record(struct claim_slot *slot, int fd)
 	return synced;
 }
 
-/*
- * May the byte be read? If not, that is for the write to say (EFAULT). A futex that nobody waits for is
- * only looked at, and at once.
- */
-static bool is_readable(const char *byte)
-{
-	static const struct timespec at_once;
-	uintptr_t word = (uintptr_t)byte / sizeof(uint32_t) * sizeof(uint32_t);
-
-	return sys.syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, &at_once, NULL, 0) < 0 &&
-	       (errno == EAGAIN || errno == ETIMEDOUT);
-}
-
 /* Is the byte before `end` still not zero after this? */
 static bool keeps_byte(const struct transfer *transfer, int64_t start, int64_t end)
 {
 	size_t left = (size_t)(end - 1 - start);
+	char byte;
 
+	/* What can't be read is for the write to say (EFAULT). */
 	for (int i = 0; transfer && i < transfer->count; i++) {
 		const char *bytes = transfer->iov[i].iov_base;
 
 		if (left < transfer->iov[i].iov_len)
-			return is_readable(bytes + left) && bytes[left];
+			return memory_read(&byte, bytes + left, 1) && byte;
 		left -= transfer->iov[i].iov_len;
 	}
 	return false;

@@ -3,6 +3,7 @@
  * Asynchronous I/O reaches the file at its own time, past us: keep from then on. aio(7), libaio's
  * io_submit.
  */
+#include "base/memory.h"
 #include "libc/async.h"
 #include "libc/export.h"
 
@@ -14,6 +15,19 @@ struct iocb_head {
 	int16_t priority;
 	uint32_t fd;
 };
+
+/* The descriptor of a request of the program's, or -1. */
+static int descriptor_at(const uint32_t *fd)
+{
+	uint32_t copy;
+
+	return memory_read(&copy, fd, sizeof(copy)) ? (int)copy : -1;
+}
+
+static int descriptor_of(const struct aiocb *request)
+{
+	return descriptor_at((const uint32_t *)&request->aio_fildes);
+}
 
 void async_release(int fd)
 {
@@ -30,19 +44,19 @@ void async_release(int fd)
 
 EXPORT int aio_read(struct aiocb *request)
 {
-	async_release(request->aio_fildes);
+	async_release(descriptor_of(request));
 	return REAL(aio_read)(request);
 }
 
 EXPORT int aio_write(struct aiocb *request)
 {
-	async_release(request->aio_fildes);
+	async_release(descriptor_of(request));
 	return REAL(aio_write)(request);
 }
 
 EXPORT int aio_fsync(int operation, struct aiocb *request)
 {
-	async_release(request->aio_fildes);
+	async_release(descriptor_of(request));
 	return REAL(aio_fsync)(operation, request);
 }
 
@@ -56,20 +70,26 @@ extern int aio_fsync64(int operation, struct aiocb64 *request)
 
 EXPORT int lio_listio(int mode, struct aiocb *const list[], int count, struct sigevent *event)
 {
-	for (int i = 0; i < count; i++)
-		if (list[i])
-			async_release(list[i]->aio_fildes);
+	struct aiocb *request;
+
+	for (int i = 0; i < count && memory_read(&request, &list[i], sizeof(request)); i++)
+		if (request)
+			async_release(descriptor_of(request));
 	return REAL(lio_listio)(mode, list, count, event);
 }
 
 extern int lio_listio64(int mode, struct aiocb64 *const list[], int count, struct sigevent *event)
 	__attribute__((alias("lio_listio"), visibility("default")));
 
+/* The kernel takes them one by one, up to the first that it can't read. */
 void async_submitting(long count, struct iocb **iocbs)
 {
-	for (long i = 0; i < count; i++)
-		if (iocbs[i])
-			async_release((int)((struct iocb_head *)iocbs[i])->fd);
+	const struct iocb_head *request;
+
+	if (thread_state.vforked || !descriptions_exist())
+		return;
+	for (long i = 0; i < count && memory_read(&request, &iocbs[i], sizeof(request)) && request; i++)
+		async_release(descriptor_at(&request->fd));
 }
 
 EXPORT int io_submit(struct io_context *context, long count, struct iocb **iocbs)

@@ -5,9 +5,11 @@
  */
 #include "libc/export.h"
 
+#include "base/memory.h"
 #include "files/reclaim.h"
 
 #include <linux/fs.h>
+#include <linux/loop.h>
 #include <pthread.h>
 
 #define BOTH(type, call, one, other) \
@@ -106,32 +108,25 @@ EXPORT ssize_t copy_file_range(int from, off_t *from_offset, int to, off_t *to_o
 #define F2FS_IOC_MOVE_RANGE _IOWR(0xf5, 9, char[32])
 #define XFS_IOC_SWAPEXT _IOWR('X', 109, char[192])
 #define XFS_IOC_EXCHANGE_RANGE _IOW('X', 129, char[40])
-#define LOOP_SET_FD 0x4c00
-#define LOOP_CHANGE_FD 0x4c06
-#define LOOP_CONFIGURE 0x4c0a
 
-/* The descriptor that is the number'th 32-bit word of a request's structure. */
-static int word(const int32_t *argument, int number)
+/* Other files in a structure: which, doesn't matter. */
+static bool names_others(unsigned long request)
 {
-	return argument ? argument[number] : -1;
+	return request == FIDEDUPERANGE || request == FICLONERANGE || request == EXT4_IOC_MOVE_EXT ||
+	       request == F2FS_IOC_MOVE_RANGE || request == XFS_IOC_SWAPEXT ||
+	       request == XFS_IOC_EXCHANGE_RANGE;
 }
 
 /* The other file of a request that names two, or -1. */
-static int second_file(unsigned long request, void *argument)
+static int second_file(unsigned long request, const void *argument)
 {
 	switch (request) {
 	case FICLONE:
 	case LOOP_SET_FD:
 	case LOOP_CHANGE_FD:
 		return (int)(long)argument;
-	case FICLONERANGE:
-		return argument ? (int)((struct file_clone_range *)argument)->src_fd : -1;
-	case EXT4_IOC_MOVE_EXT:
-		return word(argument, 1);
-	case XFS_IOC_EXCHANGE_RANGE:
-	case F2FS_IOC_MOVE_RANGE:
 	case LOOP_CONFIGURE:
-		return word(argument, 0);
+		return (int)((const struct loop_config *)argument)->fd;
 	default:
 		return -1;
 	}
@@ -143,7 +138,7 @@ static bool is_kept_by_device(unsigned long request)
 	return request == LOOP_SET_FD || request == LOOP_CHANGE_FD || request == LOOP_CONFIGURE;
 }
 
-/* Several other files: all are settled, those that it isn't about as well. */
+/* All are settled, those that it isn't about as well. */
 static int ioctl_of_many(int fd, unsigned long request, void *argument)
 {
 	int result, saved_errno;
@@ -159,6 +154,7 @@ static int ioctl_of_many(int fd, unsigned long request, void *argument)
 EXPORT int ioctl(int fd, unsigned long request, ...)
 {
 	struct description *description = managed(fd);
+	struct loop_config loop;
 	va_list arguments;
 	void *argument;
 	int other, result;
@@ -166,9 +162,16 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(arguments, request);
 	argument = va_arg(arguments, void *);
 	va_end(arguments);
-	if ((request == FIDEDUPERANGE || request == XFS_IOC_SWAPEXT) && !thread_state.vforked &&
-	    descriptions_exist())
+	if (!descriptions_exist() || thread_state.vforked)
+		return REAL(ioctl)(fd, request, argument);
+	if (names_others(request))
 		return ioctl_of_many(fd, request, argument);
+	/* The kernel gets what we have looked at, whatever becomes of the program's. */
+	if (request == LOOP_CONFIGURE) {
+		if (!memory_read(&loop, argument, sizeof(loop)))
+			return REAL(ioctl)(fd, request, argument);
+		argument = &loop;
+	}
 	other = second_file(request, argument);
 	if (managed(other) && is_kept_by_device(request))
 		share_description(managed(other));

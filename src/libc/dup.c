@@ -2,6 +2,7 @@
 /* dup(2) and its kin, and fcntl(2), which is one of them. */
 #include "libc/export.h"
 
+#include "base/memory.h"
 #include "base/sys.h"
 #include "claim/claim.h"
 
@@ -101,8 +102,9 @@ static int get_flags(struct description *description, int fd)
 
 static int managed_fcntl(struct description *description, int fd, int command, void *argument)
 {
-	struct flock *lock = argument;
+	const struct flock *lock = argument;
 	struct plain plain;
+	short whence;
 
 	switch (command) {
 	case F_GETFL:
@@ -127,7 +129,7 @@ static int managed_fcntl(struct description *description, int fd, int command, v
 	case F_OFD_SETLK:
 	case F_OFD_SETLKW:
 		/* Counted from the end of file: settled first, and not held back while it waits. */
-		if (lock && lock->l_whence == SEEK_END) {
+		if (memory_read(&whence, &lock->l_whence, sizeof(whence)) && whence == SEEK_END) {
 			plain_begin(&plain, fd, 0);
 			plain_end(&plain);
 		}

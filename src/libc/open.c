@@ -4,8 +4,11 @@
 #include "libc/open.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "files/reclaim.h"
 
+#include <linux/openat2.h>
+#include <sys/syscall.h>
 
 #define PATIENCE_TRIES 2000
 #define PATIENCE_NS 500000
@@ -133,6 +136,29 @@ EXPORT int creat(const char *path, mode_t mode)
 EXPORT int creat64(const char *path, mode_t mode)
 {
 	return OPEN(REAL(creat64)(path, mode), O_WRONLY | O_CREAT | O_TRUNC, AT_FDCWD, path);
+}
+
+/* What the kernel has made of them. */
+static int flags_of(int fd)
+{
+	int saved_errno = errno;
+	int flags = fd < 0 ? 0 : REAL(fcntl)(fd, F_GETFL);
+
+	errno = saved_errno;
+	return flags < 0 ? 0 : flags;
+}
+
+int open_by_how(int dirfd, const char *path, const struct open_how *how, size_t size)
+{
+	struct open_how copy;
+	int fd;
+
+	/* The kernel gets what we have looked at, whatever becomes of the program's. */
+	if (size == sizeof(copy) && memory_read(&copy, how, size))
+		return OPEN((int)REAL(syscall)(SYS_openat2, dirfd, path, &copy, size), (int)copy.flags,
+			    dirfd, path);
+	fd = (int)REAL(syscall)(SYS_openat2, dirfd, path, how, size);
+	return open_note(fd, flags_of(fd), path);
 }
 
 #define MKSTEMP(call, flags) (share_opening(), open_note((call), O_RDWR | O_CREAT | (flags), path))

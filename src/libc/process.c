@@ -5,11 +5,14 @@
  */
 #include "libc/export.h"
 #include "base/layout.h"
+#include "base/memory.h"
 #include "libc/identity.h"
 #include "libc/process.h"
 
+#include <limits.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -238,22 +241,44 @@ EXPORT int wordexp(const char *words, wordexp_t *expanded, int flags)
 	return SPAWNING(REAL(wordexp)(words, expanded, flags));
 }
 
+static void share_listed(const char *fds, size_t bytes)
+{
+	int fd;
+
+	for (size_t at = 0; at + sizeof(fd) <= bytes; at += sizeof(fd)) {
+		memcpy(&fd, fds + at, sizeof(fd));
+		if (managed(fd))
+			share_description(managed(fd));
+	}
+}
+
+/* As the kernel walks through it, up to what it refuses (__scm_send of Linux). */
+static void share_in_control(const char *control, size_t bytes)
+{
+	struct cmsghdr header;
+
+	for (size_t at = 0; bytes - at >= sizeof(header);) {
+		memcpy(&header, control + at, sizeof(header));
+		if (header.cmsg_len < sizeof(header) || header.cmsg_len > bytes - at)
+			return;
+		if (header.cmsg_level == SOL_SOCKET && header.cmsg_type == SCM_RIGHTS)
+			share_listed(control + at + CMSG_LEN(0), header.cmsg_len - CMSG_LEN(0));
+		if (CMSG_ALIGN(header.cmsg_len) >= bytes - at)
+			return;
+		at += CMSG_ALIGN(header.cmsg_len);
+	}
+}
+
 void process_sending(const struct msghdr *message)
 {
-	struct cmsghdr *header;
+	struct msghdr copy;
 
-	if (thread_state.vforked || !descriptions_exist() || !message->msg_control)
+	if (thread_state.vforked || !descriptions_exist() || !memory_read(&copy, message, sizeof(copy)))
 		return;
-	for (header = CMSG_FIRSTHDR(message); header;
-	     header = CMSG_NXTHDR((struct msghdr *)message, header)) {
-		const int *fds = (const int *)(void *)CMSG_DATA(header);
-
-		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < (header->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++)
-			if (managed(fds[i]))
-				share_description(managed(fds[i]));
-	}
+	/* More is ENOBUFS (____sys_sendmsg of Linux). */
+	if (copy.msg_controllen >= sizeof(struct cmsghdr) && copy.msg_controllen <= INT_MAX &&
+	    memory_is_readable(copy.msg_control, copy.msg_controllen))
+		share_in_control(copy.msg_control, copy.msg_controllen);
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
@@ -264,7 +289,8 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
 {
-	for (unsigned int i = 0; i < count; i++)
+	/* More are ignored: UIO_MAXIOV (sendmmsg(2)). */
+	for (unsigned int i = 0; i < count && i < IOV_MAX; i++)
 		process_sending(&messages[i].msg_hdr);
 	return REAL(sendmmsg)(fd, messages, count, flags);
 }

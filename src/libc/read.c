@@ -127,8 +127,10 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int count)
 {
 	struct description *description = managed(fd);
 
-	if (!description || iov_is_odd(fd, iov, count, REAL(preadv2)))
-		return REAL(readv)(fd, iov, count);
+	if (!description || iov_is_odd(iov, count))
+		return description && iov_may_turn_out(count)
+			       ? PLAIN(ssize_t, REAL(readv)(fd, iov, count), fd, 0)
+			       : REAL(readv)(fd, iov, count);
 	return many(description, fd, iov, count, false, 0, 0, call_readv);
 }
 
@@ -136,8 +138,10 @@ EXPORT ssize_t preadv(int fd, const struct iovec *iov, int count, off_t offset)
 {
 	struct description *description = managed(fd);
 
-	if (!description || offset < 0 || iov_is_odd(fd, iov, count, REAL(preadv2)))
-		return REAL(preadv)(fd, iov, count, offset);
+	if (!description || offset < 0 || iov_is_odd(iov, count))
+		return description && iov_may_turn_out(count)
+			       ? PLAIN(ssize_t, REAL(preadv)(fd, iov, count, offset), fd, 0)
+			       : REAL(preadv)(fd, iov, count, offset);
 	return many(description, fd, iov, count, true, offset, 0, call_preadv);
 }
 
@@ -147,8 +151,10 @@ EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset,
 {
 	struct description *description = managed(fd);
 
-	if (!description || offset < -1 || iov_is_odd(fd, iov, count, REAL(preadv2)))
-		return REAL(preadv2)(fd, iov, count, offset, flags);
+	if (!description || offset < -1 || iov_is_odd(iov, count))
+		return description && iov_may_turn_out(count)
+			       ? PLAIN(ssize_t, REAL(preadv2)(fd, iov, count, offset, flags), fd, 0)
+			       : REAL(preadv2)(fd, iov, count, offset, flags);
 	return many(description, fd, iov, count, offset != -1, offset, flags, call_preadv2);
 }
 

@@ -129,7 +129,8 @@ static void count(FILE *stream, size_t bytes)
 {
 	int fd;
 
-	if (!descriptions_exist() || thread_state.vforked)
+	/* Of nothing libc doesn't look at the stream. */
+	if (bytes == 0 || !descriptions_exist() || thread_state.vforked)
 		return;
 	fd = descriptor_of(stream);
 	if (fd >= 0)

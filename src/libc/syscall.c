@@ -4,6 +4,7 @@
  * file go to the function of the same name; those that want it settled are made as they came, since
  * libc's functions differ from them here and there (utimensat(2), NULL path).
  */
+#include "base/memory.h"
 #include "files/reclaim.h"
 #include "libc/async.h"
 #include "libc/export.h"
@@ -12,7 +13,6 @@
 #include "libc/open.h"
 #include "libc/process.h"
 
-#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/syscall.h>
@@ -28,7 +28,7 @@
 /* A fork: the child runs on a copy of our memory and our descriptors, and returns from here. */
 static bool is_fork(long number, const long *a)
 {
-	const struct clone_args *arguments = (const struct clone_args *)a[0];
+	struct clone_args arguments;
 
 	switch (number) {
 #ifdef SYS_fork
@@ -39,8 +39,9 @@ static bool is_fork(long number, const long *a)
 	case SYS_clone:
 		return !(a[0] & (CLONE_VM | CLONE_FILES)) && a[1] == 0;
 	case SYS_clone3:
-		return arguments && !(arguments->flags & (CLONE_VM | CLONE_FILES)) &&
-		       arguments->stack == 0;
+		return (size_t)a[1] >= CLONE_ARGS_SIZE_VER0 &&
+		       memory_read(&arguments, (const void *)a[0], CLONE_ARGS_SIZE_VER0) &&
+		       !(arguments.flags & (CLONE_VM | CLONE_FILES)) && arguments.stack == 0;
 	default:
 		return false;
 	}
@@ -159,8 +160,6 @@ static bool measured(long number, const long *a, long *result)
 
 static bool opened(long number, const long *a, long *result)
 {
-	const struct open_how *how = (const struct open_how *)a[2];
-
 	switch (number) {
 #ifdef SYS_open
 	case SYS_open:
@@ -171,10 +170,8 @@ static bool opened(long number, const long *a, long *result)
 	case SYS_openat:
 		ANSWER(openat((int)a[0], (const char *)a[1], (int)a[2], (mode_t)a[3]));
 	case SYS_openat2:
-		*result = pass_on(number, a);
-		if (*result >= 0)
-			open_note((int)*result, (int)how->flags, (const char *)a[1]);
-		return true;
+		ANSWER(open_by_how((int)a[0], (const char *)a[1], (const struct open_how *)a[2],
+				   (size_t)a[3]));
 	default:
 		return false;
 	}

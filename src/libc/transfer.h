@@ -3,6 +3,7 @@
 #ifndef LIBC_TRANSFER_H
 #define LIBC_TRANSFER_H
 
+#include "base/memory.h"
 #include "files/glance.h"
 #include "libc/export.h"
 
@@ -47,41 +48,24 @@ asked_for(struct asked *asked, int fd, const void *buffer, size_t bytes, off_t o
 	asked->description = description;
 }
 
-/*
- * Flags that no kernel takes together (RWF_APPEND and RWF_NOAPPEND among them): preadv2(2) and
- * pwritev2(2) copy the list, which is EFAULT where it can't be read, before they refuse these.
- */
-#define RWF_IMPOSSIBLE (-1)
-
-/* Is the list surely readable: in the page of the caller's frame? Then no system call is to tell. */
-static inline bool iov_is_on_stack(const struct iovec *iov, int count)
-{
-	uintptr_t page = (uintptr_t)__builtin_frame_address(0) / 4096;
-
-	return (uintptr_t)iov / 4096 == page &&
-	       ((uintptr_t)iov + (size_t)count * sizeof(*iov) - 1) / 4096 == page;
-}
-
 /* A list that the kernel refuses, or takes as empty: the real call says so. */
-static inline bool iov_is_odd(int fd, const struct iovec *iov, int count,
-			      ssize_t (*call)(int, const struct iovec *, int, off_t, int))
+static inline bool iov_is_odd(const struct iovec *iov, int count)
 {
-	int saved_errno = errno;
-	bool unreadable;
+	size_t bytes = (size_t)count * sizeof(*iov);
 
-	if (!iov || count <= 0 || count > IOV_MAX)
+	if (!iov || count <= 0 || count > IOV_MAX ||
+	    (!memory_is_on_stack(iov, bytes) && !memory_is_readable(iov, bytes)))
 		return true;
-	if (!iov_is_on_stack(iov, count)) {
-		unreadable = call(fd, iov, count, 0, RWF_IMPOSSIBLE) < 0 &&
-			     (errno == EFAULT || errno == EBADF);
-		errno = saved_errno;
-		if (unreadable)
-			return true;
-	}
 	for (int i = 0; i < count; i++)
 		if (iov[i].iov_len > SSIZE_MAX)
 			return true;
 	return false;
+}
+
+/* An odd list that may yet be there when the kernel reads it, so that the call must be made on an ordinary file. */
+static inline bool iov_may_turn_out(int count)
+{
+	return count > 0 && count <= IOV_MAX;
 }
 
 #endif

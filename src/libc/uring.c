@@ -5,6 +5,7 @@
  * can't be watched (set up by a bare system call, or read by the kernel without one: SQPOLL) keep
  * every managed file.
  */
+#include "base/memory.h"
 #include "libc/async.h"
 #include "libc/export.h"
 #include "libc/process.h"
@@ -43,10 +44,25 @@ static void release(int fd)
 	plain_end(&plain);
 }
 
+/* The kernel registers no more (IORING_MAX_FIXED_FILES of Linux). */
+#define MOST_FILES (1U << 20)
+
 static void release_list(const int *fds, unsigned int count)
 {
-	for (unsigned int i = 0; fds && i < count; i++)
-		release(fds[i]);
+	int fd;
+
+	if (thread_state.vforked || !descriptions_exist() || count > MOST_FILES)
+		return;
+	for (unsigned int i = 0; i < count && memory_read(&fd, &fds[i], sizeof(fd)); i++)
+		release(fd);
+}
+
+static void note_flags(const struct io_uring_params *params)
+{
+	uint32_t flags;
+
+	if (memory_read(&flags, &params->flags, sizeof(flags)) && (flags & UNWATCHED))
+		uring_unwatched();
 }
 
 static void release_path(int dirfd, uint64_t path, int flags)
@@ -114,7 +130,8 @@ static void look_at_all(const struct io_uring *ring)
 {
 	if (thread_state.vforked || !descriptions_exist())
 		return;
-	for (unsigned int i = ring->sqe_head; i != ring->sqe_tail; i++)
+	/* No more than there is room for, whatever the program has made of its ring. */
+	for (unsigned int i = ring->sqe_head; i != ring->sqe_tail && i - ring->sqe_head <= *ring->kring_mask; i++)
 		look_at(&ring->sqes[i & *ring->kring_mask]);
 }
 
@@ -163,8 +180,7 @@ EXPORT int io_uring_queue_init(unsigned int entries, struct io_uring *ring, unsi
 EXPORT int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
 				      struct io_uring_params *params)
 {
-	if (params->flags & UNWATCHED)
-		uring_unwatched();
+	note_flags(params);
 	return OF_LIBRARY(io_uring_queue_init_params, -ENOSYS, entries, ring, params);
 }
 
@@ -299,8 +315,7 @@ EXPORT int __io_uring_get_cqe(struct io_uring *ring, struct io_uring_cqe **cqe,
 EXPORT int io_uring_queue_init_mem(unsigned int entries, struct io_uring *ring,
 				   struct io_uring_params *params, void *memory, size_t bytes)
 {
-	if (params->flags & UNWATCHED)
-		uring_unwatched();
+	note_flags(params);
 	return OF_LIBRARY(io_uring_queue_init_mem, -ENOSYS, entries, ring, params, memory, bytes);
 }
 

@@ -28,7 +28,7 @@ declare -A rules=(
 programs=(
 	open close dup
 	write append read seek stat truncate space sparse mapping copy metadata lock
-	stream async limit passage ticks process thread every
+	stream async limit passage ticks process thread every pointers
 	vectors reused stdin roots inherited plugins
 	"uring syscall" "uring append" "uring bare"
 	forks
