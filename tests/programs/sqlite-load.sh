@@ -11,6 +11,7 @@ need sqlite3 awk
 STEPS=${PREALLOCATE_TEST_STEPS:-400}
 SEED=${PREALLOCATE_TEST_SEED:-$RANDOM}
 BUSY=$(patience 60000) # ms that one waits for the other
+export BUSY
 run_options+=(--prealloc-size 4M)
 diag "PREALLOCATE_TEST_SEED=$SEED"
 
