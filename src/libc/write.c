@@ -277,7 +277,7 @@ EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 
 	if (description && offset >= 0 && !iov_is_odd(iov, count))
 		return many(description, fd, iov, count, true, offset, 0, call_pwritev);
-	if (description && iov_may_turn_out(count))
+	if (description && offset >= 0 && iov_may_turn_out(count))
 		return PLAIN(ssize_t, REAL(pwritev)(fd, iov, count, offset), fd, 0);
 	return unmanaged_many(fd, iov, count, true, offset, 0, call_pwritev,
 			      REAL(pwritev)(fd, iov, count, offset));
@@ -291,7 +291,7 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int count, off_t offset
 
 	if (description && offset >= -1 && !iov_is_odd(iov, count))
 		return many(description, fd, iov, count, offset != -1, offset, flags, call_pwritev2);
-	if (description && iov_may_turn_out(count))
+	if (description && offset >= -1 && iov_may_turn_out(count))
 		return PLAIN(ssize_t, REAL(pwritev2)(fd, iov, count, offset, flags), fd, 0);
 	return unmanaged_many(fd, iov, count, offset != -1, offset, flags, call_pwritev2,
 			      REAL(pwritev2)(fd, iov, count, offset, flags));

@@ -86,7 +86,7 @@ static void vectors(void)
 	READ(readv(fd, &bad, 1));
 	CALL(readv(fd, NULL, 1));
 	state(fd);
-	EXTENDED(fd);
+	again(fd);
 	finish(fd);
 }
 

@@ -121,7 +121,7 @@ static void bad_arguments(void)
 	CALL(pwritev(fd, &bad, 1, 0));
 	CALL(pwritev2(fd, &one, 1, 0, 0x4000000));
 	state(fd);
-	EXTENDED(fd);
+	again(fd);
 	CALL(writev(fd, many, IOV_MAX));
 	state(fd);
 	CALL(pwritev(fd, many, IOV_MAX, 11000));
