@@ -140,6 +140,8 @@ void plain_begin(struct plain *plain, int fd, uint32_t reasons);
 void plain_begin_path(struct plain *plain, int dirfd, const char *path, int flags);
 /* Also gives back the blocks past the end. */
 void plain_give_back(struct plain *plain);
+/* Before a call that may skip blocks past the end, at its offset or anywhere: none of ours are there then. */
+void plain_leave_hole(struct plain *plain, bool anywhere);
 /* Of the settled file; -1: unknown. */
 int64_t plain_size(const struct plain *plain);
 /* After a truncate of the program's own, from the one size to the other. */

@@ -2,6 +2,7 @@
 /* Everything rare settles the file first: then it is an ordinary file, until the call has returned. */
 #include "files/files.h"
 
+#include "base/size.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "claim/claim.h"
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <unistd.h>
 
 void description_settle(struct description *description)
 {
@@ -99,6 +101,20 @@ void plain_give_back(struct plain *plain)
 		plain_end(plain);
 		plain_begin(plain, plain->fd, 0);
 	}
+}
+
+void plain_leave_hole(struct plain *plain, bool anywhere)
+{
+	int saved_errno = errno;
+	struct stat st;
+
+	if (!plain->description || plain->fd < 0 || !atomic_load(&plain->description->kept))
+		return;
+	if (anywhere ||
+	    (!atomic_load(&plain->description->append) && sys.fstat(plain->fd, &st) == 0 &&
+	     size_skips_block(st.st_size, sys.lseek(plain->fd, 0, SEEK_CUR))))
+		plain_give_back(plain);
+	errno = saved_errno;
 }
 
 int64_t plain_size(const struct plain *plain)

@@ -12,12 +12,15 @@
 #include <linux/loop.h>
 #include <pthread.h>
 
-#define BOTH(type, call, one, other) \
+/* Where the first is written to, which may leave a hole. */
+enum writes { NOWHERE_PAST_END, AT_ITS_OFFSET, ANYWHERE };
+
+#define BOTH(type, call, one, other, writes) \
 	({ \
 		struct plain first_, second_; \
 		type result_; \
 		int errno_; \
-		begin_both(&first_, &second_, (one), (other)); \
+		begin_both(&first_, &second_, (one), (other), (writes)); \
 		result_ = (call); \
 		errno_ = errno; \
 		plain_end(&second_); \
@@ -26,11 +29,14 @@
 		result_; \
 	})
 
-static void begin_both(struct plain *first, struct plain *second, int one, int other)
+static void begin_both(struct plain *first, struct plain *second, int one, int other,
+		       enum writes writes)
 {
 	first->description = second->description = NULL;
 	if (managed(one))
 		plain_begin(first, one, 0);
+	if (writes != NOWHERE_PAST_END)
+		plain_leave_hole(first, writes == ANYWHERE);
 	if (managed(other) && managed(other) != managed(one))
 		plain_begin(second, other, 0);
 }
@@ -41,7 +47,8 @@ EXPORT ssize_t sendfile(int to, int from, off_t *offset, size_t bytes)
 		return WITH_SPACE(ssize_t, REAL(sendfile)(to, from, offset, bytes),
 				  reclaim_for(to));
 	return WITH_SPACE(ssize_t,
-			  BOTH(ssize_t, REAL(sendfile)(to, from, offset, bytes), to, from),
+			  BOTH(ssize_t, REAL(sendfile)(to, from, offset, bytes), to, from,
+			       AT_ITS_OFFSET),
 			  reclaim_for(to));
 }
 
@@ -61,6 +68,8 @@ static ssize_t splice_settled(int from, off_t *from_offset, int to, off_t *to_of
 
 	cancel = cancel_disable();
 	plain_begin(&plain, managed(to) ? to : from, 0);
+	if (managed(to))
+		plain_leave_hole(&plain, to_offset);
 	/* One end is a pipe, for which it may wait: it is a cancellation point, and stays one. */
 	pthread_cleanup_push(end_plain, &plain);
 	cancel_restore(cancel);
@@ -99,7 +108,7 @@ EXPORT ssize_t copy_file_range(int from, off_t *from_offset, int to, off_t *to_o
 			  BOTH(ssize_t,
 			       REAL(copy_file_range)(from, from_offset, to, to_offset, bytes,
 						       flags),
-			       to, from),
+			       to, from, to_offset ? ANYWHERE : AT_ITS_OFFSET),
 			  reclaim_for(to));
 }
 
@@ -190,6 +199,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	case FIOASYNC:
 		return PLAIN(int, REAL(ioctl)(fd, request, argument), fd, KEEP_OWN);
 	default:
-		return BOTH(int, REAL(ioctl)(fd, request, argument), fd, other);
+		return BOTH(int, REAL(ioctl)(fd, request, argument), fd, other,
+			    request == FICLONERANGE ? ANYWHERE : NOWHERE_PAST_END);
 	}
 }

@@ -17,6 +17,8 @@ path, how, gap, synced, records = sys.argv[1], sys.argv[2], int(sys.argv[3]), sy
 flags = os.O_RDWR | os.O_CREAT | (os.O_APPEND if how == "append" else 0)
 fd = os.open(path, flags, 0o644)
 other = os.open(path, os.O_RDWR) if how == "two" else fd
+source = os.memfd_create("source") if how == "sendfile" else os.open(path + ".source", os.O_RDWR | os.O_CREAT, 0o644)
+os.write(source, b"x" * 4096)
 at = 0
 for i in range(records):
     data = b"x" * (4096 if i % 3 else 1000)
@@ -34,6 +36,20 @@ for i in range(records):
     elif how == "fallocate":
         os.posix_fallocate(fd, at, 4096)
         os.pwrite(fd, data, at)
+    elif how == "copy":
+        os.copy_file_range(source, fd, len(data), 0, at)
+    elif how == "copy-on":
+        os.lseek(fd, at, os.SEEK_SET)
+        os.copy_file_range(source, fd, len(data), 0)
+    elif how == "sendfile":
+        os.lseek(fd, at, os.SEEK_SET)
+        os.sendfile(fd, source, 0, len(data))
+    elif how == "splice":
+        there, here = os.pipe()
+        os.write(here, data)
+        os.splice(there, fd, len(data), offset_dst=at)
+        os.close(there)
+        os.close(here)
     # now and then something behind it, so that more is allocated ahead
     os.pwrite(fd, b"y" * 700, at + len(data)) if how != "append" else os.write(fd, b"y" * 700)
     if synced:
@@ -49,7 +65,7 @@ made() { # MODE HOW GAP SYNCED: the file's blocks of 512 bytes, and where its da
 	local prefix=()
 
 	[ "$1" = plain ] || set_prefix "$1" '*.data'
-	rm -f "$MNT/$1.data"
+	rm -f "$MNT/$1.data" "$MNT/$1.data.source"
 	"${prefix[@]}" "$PYTHON" -S -E "$SCRATCH/sparse.py" "$MNT/$1.data" "$2" "$3" "$4" "$RECORDS" || return
 	stat -c %b "$MNT/$1.data" >"$SCRATCH/$1.blocks"
 	cmp "$MNT/plain.data" "$MNT/$1.data"
@@ -76,13 +92,13 @@ sparse() { # TYPE
 	local how gap
 
 	for gap in 1 100 5000 8192 65536 1048576 4194304; do
-		for how in pwrite seek trunc append path two fallocate; do
+		for how in pwrite seek trunc append path two fallocate copy copy-on sendfile splice; do
 			check "$1: gaps of $gap bytes by $how" as_sparse $how $gap no
 		done
 	done
 	check "$1: gaps of 64 KiB by pwrite, synced" as_sparse pwrite 65536 synced
 	check "$1: gaps of 64 KiB by seek, synced" as_sparse seek 65536 synced
-	rm -f "$MNT"/*.data
+	rm -f "$MNT"/*.data "$MNT"/*.source
 }
 
 for_each_filesystem sparse
