@@ -159,7 +159,7 @@ long __wrap_syscall(long number, ...)
 static void change_options(struct twin *t, const char *mode)
 {
 	struct rule_options options = {.prealloc_size = 65536, .prealloc_align = 4096,
-				       .idle = 1000000000};
+				       .idle = INT64_C(3600000000000)};
 	struct rules_error error;
 	int ret;
 
