@@ -94,6 +94,41 @@ static void question_end(struct question *question)
 	errno = question->saved_errno;
 }
 
+static void ask_all(enum claim_verb verb, uint32_t flags)
+{
+	struct claim_request request = {.verb = verb, .flags = flags};
+
+	if (session.shared)
+		session_ask(&request, -1);
+}
+
+static void leave(void)
+{
+	ask_all(CLAIM_LEAVE, 0);
+	/* Not lost: it was sent away. */
+	if (session.shared) {
+		session_close_socket();
+		session.shared = NULL;
+		memset(session.used, 0, sizeof(session.used));
+	}
+}
+
+/*
+ * One of the calling thread's identity. Who becomes somebody else by the instruction, or a single thread, leaves
+ * without our seeing it; what others may see of the program they may see of its guardian, and no more.
+ */
+static int guardian_of_ours(void)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (session.shared && session.dumpable && !helper_program_is_dumpable())
+		leave();
+	if (!session.shared)
+		return session_start();
+	return helper_identity(&uid, &gid) && uid == session.uid && gid == session.gid ? 0 : -ECHILD;
+}
+
 int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *request,
 	       unsigned int bars)
 {
@@ -103,8 +138,8 @@ int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *r
 	question_begin(&question);
 	if (session.barred || session.bars != bars || session.lost)
 		ret = -EBUSY;
-	else if (!session.shared)
-		ret = session_start();
+	else
+		ret = guardian_of_ours();
 	if (ret == 0 && !claim_slot_is_current(atomic_load(slot))) {
 		struct claim_slot *fresh = slot_new();
 
@@ -166,14 +201,6 @@ int claim_settle(struct claim_slot *slot)
 	return ret;
 }
 
-static void ask_all(enum claim_verb verb, uint32_t flags)
-{
-	struct claim_request request = {.verb = verb, .flags = flags};
-
-	if (session.shared)
-		session_ask(&request, -1);
-}
-
 void claim_bar_new(void)
 {
 	atomic_fetch_add(&session.barred, 1);
@@ -227,15 +254,8 @@ void claim_leave(void)
 	if (!atomic_load(&session.shared))
 		return;
 	question_begin(&question);
-	if (session.shared) {
-		ask_all(CLAIM_LEAVE, 0);
-		/* Not lost: it was sent away. */
-		if (session.shared) {
-			session_close_socket();
-			session.shared = NULL;
-			memset(session.used, 0, sizeof(session.used));
-		}
-	}
+	if (session.shared)
+		leave();
 	question_end(&question);
 }
 

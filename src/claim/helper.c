@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "claim/helper.h"
 
+#include "base/capability.h"
 #include "base/layout.h"
 #include "base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/prctl.h>
+#include <linux/securebits.h>
 #include <linux/stat.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -50,15 +52,21 @@ static bool root_is_as_at_start(void)
 }
 
 /* setfsuid(2): of an id that can't be, it changes nothing, and returns the present one. */
-static bool identity_is_one(void)
+bool helper_identity(uid_t *uid, gid_t *gid)
 {
 	uid_t ruid, euid, suid;
 	gid_t rgid, egid, sgid;
+	bool one;
 
-	return sys.syscall(SYS_getresuid, &ruid, &euid, &suid) == 0 &&
-	       sys.syscall(SYS_getresgid, &rgid, &egid, &sgid) == 0 && ruid == euid && euid == suid &&
-	       rgid == egid && egid == sgid && (uid_t)sys.syscall(SYS_setfsuid, -1L) == euid &&
-	       (gid_t)sys.syscall(SYS_setfsgid, -1L) == egid;
+	one = sys.syscall(SYS_getresuid, &ruid, &euid, &suid) == 0 &&
+	      sys.syscall(SYS_getresgid, &rgid, &egid, &sgid) == 0 && ruid == euid && euid == suid &&
+	      rgid == egid && egid == sgid && (uid_t)sys.syscall(SYS_setfsuid, -1L) == euid &&
+	      (gid_t)sys.syscall(SYS_setfsgid, -1L) == egid;
+	if (one) {
+		*uid = euid;
+		*gid = egid;
+	}
+	return one;
 }
 
 bool helper_program_is_dumpable(void)
@@ -77,17 +85,35 @@ static bool is_trustworthy(const struct stat *st, const char *library)
 }
 
 /*
- * Who can't be traced by others of its user mustn't have a helper that can. A program whose file its user
- * can't read can't be traced from its execve(2) on (would_dump).
+ * A program whose file it can't read can't be traced from its execve(2) on. The kernel asks that with the
+ * capabilities from before it (would_dump), and so do we: access(2) wouldn't.
  */
-static bool would_be_exposed(const char *path)
+static bool can_be_read(int fd)
 {
-	return !helper_program_is_dumpable() && access(path, R_OK) == 0;
+	return sys.syscall(SYS_faccessat2, fd, "", R_OK, AT_EACCESS | AT_EMPTY_PATH) == 0 || errno != EACCES;
+}
+
+/* execve(2) gives them to root alone; who has fewer than a program may not trace it (ptrace(2)). */
+static bool would_have_our_capabilities(uid_t uid)
+{
+	struct capabilities ours;
+
+	return capabilities_get(&ours) == 0 &&
+	       (ours.permitted == 0 ||
+		(uid == 0 && (sys.syscall(SYS_prctl, PR_GET_SECUREBITS, 0L, 0L, 0L, 0L) & SECBIT_NOROOT) == 0));
+}
+
+/* Who can't be traced by others of its user mustn't have a helper that can. */
+static bool would_be_exposed(int fd, uid_t uid)
+{
+	return !(helper_program_is_dumpable() && would_have_our_capabilities(uid)) && can_be_read(fd);
 }
 
 int helper_open(const char *path, const char *library, const char **why)
 {
 	struct stat st;
+	uid_t uid;
+	gid_t gid;
 	int fd;
 
 	*why = NULL;
@@ -95,7 +121,7 @@ int helper_open(const char *path, const char *library, const char **why)
 		*why = "the root directory or the mount namespace isn't that of the program's start";
 		return -EPERM;
 	}
-	if (!identity_is_one()) {
+	if (!helper_identity(&uid, &gid)) {
 		*why = "the real, effective and saved user or group differ";
 		return -EPERM;
 	}
@@ -104,8 +130,10 @@ int helper_open(const char *path, const char *library, const char **why)
 		return -errno;
 	if (sys.fstat(fd, &st) < 0 || !is_trustworthy(&st, library))
 		*why = "it isn't a regular file of root's or of the library's owner that nobody else can write";
-	else if (would_be_exposed(path))
+	else if (would_be_exposed(fd, uid))
 		*why = "the program can't be traced, and it could be: its file may have mode 0711 at most";
+	else if (!root_is_as_at_start()) /* another thread has left it meanwhile, by the instruction */
+		*why = "the root directory has changed";
 	if (!*why)
 		return fd;
 	sys.close(fd);

@@ -8,6 +8,7 @@
 #define CLAIM_HELPER_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Once, while the library starts: remembers the root directory. */
 void helper_start(void);
@@ -18,6 +19,9 @@ void helper_start(void);
  * that path, and nobody else can write it. -errno; *why says what is wrong in words, NULL: the errno does.
  */
 int helper_open(const char *path, const char *library, const char **why);
+
+/* The calling thread's user and group; false: real, effective, saved and file system ids differ. */
+bool helper_identity(uid_t *uid, gid_t *gid);
 
 /* prctl(PR_GET_DUMPABLE) of this program: others of its user may trace it. */
 bool helper_program_is_dumpable(void);

@@ -7,6 +7,7 @@
 #ifndef CLAIM_PROTOCOL_H
 #define CLAIM_PROTOCOL_H
 
+#include "base/capability.h"
 #include "filter/filter.h"
 
 #include <stdint.h>
@@ -22,6 +23,7 @@ struct claim_hello { /* carries the memfd */
 	uint64_t shared_bytes;
 	uint32_t dumpable; /* the program is: others of its user may trace it, and so the guardian */
 	uint32_t unused;
+	struct capabilities capabilities; /* the program's: the guardian has no more */
 };
 
 struct claim_welcome { /* the answer to it */

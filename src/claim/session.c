@@ -342,16 +342,17 @@ static int greet(struct claim_shared *shared, int memfd)
 		.answer_bytes = sizeof(struct claim_answer),
 		.slot_bytes = sizeof(struct claim_slot),
 		.shared_bytes = sizeof(struct claim_shared),
-		.dumpable = helper_program_is_dumpable(),
 	};
 	struct claim_welcome welcome = {.version = 0};
 	struct stat st;
-	int ret;
+	int ret = capabilities_get(&hello.capabilities);
 
+	hello.dumpable = session.dumpable = helper_program_is_dumpable();
 	session.socket_inode = sys.fstat(session.socket, &st) == 0 ? st.st_ino : 0;
 	session.shared = shared;
 	session.greeted = false;
-	ret = send_with_fd(session.socket, &hello, sizeof(hello), memfd);
+	if (ret == 0)
+		ret = send_with_fd(session.socket, &hello, sizeof(hello), memfd);
 	if (ret == 0)
 		ret = receive(&welcome, sizeof(welcome));
 	if (ret == 0 && welcome.version != CLAIM_VERSION)
@@ -375,6 +376,10 @@ static int spawn(int end)
 	int program = helper_open(session.guardian_path, library, &session.why);
 	int ret;
 
+	if (program >= 0 && !helper_identity(&session.uid, &session.gid)) {
+		sys.close(program);
+		program = -EPERM;
+	}
 	if (program < 0)
 		return program;
 	ret = spawn_hidden(program, session.guardian_path, end, &session.guardian);

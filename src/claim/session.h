@@ -21,6 +21,9 @@ struct session {
 	pid_t guardian;		     /* its id; the shared memory's may be scribbled over */
 	unsigned long long guardian_born; /* proc_pid_stat(5), starttime: tells it from a later one; 0: unknown */
 	bool greeted;		     /* it has the shared memory, and may hold claims */
+	bool dumpable; /* valid while shared is set, as uid and gid are: the program was, when it was started */
+	uid_t uid;
+	gid_t gid;
 	unsigned int failures;
 	bool told; /* of the first failure: once is enough */
 	_Atomic unsigned int barred;

@@ -76,6 +76,9 @@ static int map_shared(int memfd)
  */
 static int begin(const struct claim_hello *hello, int memfd)
 {
+	struct capabilities left;
+	int ret;
+
 	if (hello->version != CLAIM_VERSION || hello->request_bytes != sizeof(struct claim_request) ||
 	    hello->answer_bytes != sizeof(struct claim_answer) ||
 	    hello->slot_bytes != sizeof(struct claim_slot) ||
@@ -84,8 +87,12 @@ static int begin(const struct claim_hello *hello, int memfd)
 	guardian.program.pidfd = (int)sys.syscall(SYS_pidfd_open, guardian.program.pid, 0);
 	if (guardian.program.pidfd < 0)
 		return -errno;
+	/* execve(2) has given root's all back to us: the program may have given them up. */
+	ret = capabilities_lower(&hello->capabilities, &left);
+	if (ret < 0)
+		return ret;
 	/* As well protected as the program, and no better: others of its user take space back from us. */
-	if (hello->dumpable)
+	if (hello->dumpable && left.permitted == hello->capabilities.permitted)
 		prctl(PR_SET_DUMPABLE, 1);
 	return map_shared(memfd);
 }
@@ -184,6 +191,22 @@ static int obey(const struct claim_request *request, int fd)
 	}
 }
 
+/* The descriptor that came: one, or none is kept. Two fit where the credentials leave room for one (padding). */
+static bool take_descriptors(const struct cmsghdr *header, int *fd)
+{
+	size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	int came;
+
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&came, CMSG_DATA(header) + i * sizeof(int), sizeof(came));
+		if (count == 1 && *fd < 0)
+			*fd = came;
+		else
+			close(came);
+	}
+	return count == 1;
+}
+
 /*
  * One message of just so many bytes from the program itself, with the descriptor that came with it (-1: none).
  * From anybody else (another process that has got hold of the socket; the program, once it has become another
@@ -200,6 +223,7 @@ static int receive(void *data, size_t bytes, int *fd)
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 				 .msg_controllen = sizeof(control)};
 	struct ucred sender = {.pid = 0};
+	bool sound = true;
 	ssize_t got = recvmsg(GUARDIAN_SOCKET, &message, MSG_CMSG_CLOEXEC);
 
 	*fd = -1;
@@ -210,11 +234,11 @@ static int receive(void *data, size_t bytes, int *fd)
 		if (header->cmsg_level != SOL_SOCKET)
 			continue;
 		if (header->cmsg_type == SCM_RIGHTS)
-			memcpy(fd, CMSG_DATA(header), sizeof(*fd));
+			sound &= take_descriptors(header, fd);
 		else if (header->cmsg_type == SCM_CREDENTIALS)
 			memcpy(&sender, CMSG_DATA(header), sizeof(sender));
 	}
-	if (got == (ssize_t)bytes && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
+	if (sound && got == (ssize_t)bytes && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
 	    sender.pid == guardian.program.pid && sender.uid == getuid() && sender.gid == getgid())
 		return 0;
 	if (*fd >= 0)
@@ -301,6 +325,8 @@ int main(void)
 			      stderr);
 		return 125;
 	}
+	/* Nobody sees into us before the program has told who may (begin). From execve(2) on: claim/helper.c. */
+	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_NAME, CLAIM_NAME); /* execveat(2) has no path to take it from before Linux 6.14 */
 	close_others();
 	for (int fd = 0; fd < GUARDIAN_SOCKET; fd++)

@@ -18,14 +18,16 @@
 /*
  * Beside the library in a build tree, else where it was installed to, else relative to the library:
  * a tree that was moved. Where there is none that can be started, who starts it tells why. Returns the
- * library's own path; NULL: unknown.
+ * library's own path; NULL: unknown, or relative (LD_PRELOAD=./...): to where the program was then, and by now that
+ * may be anybody's.
  */
 static const char *find_guardian(char *path, size_t size)
 {
 	static const char *const places[] = {"../preallocate-guardian", NULL,
 					     "../libexec/preallocate-guardian",
 					     "../../libexec/preallocate-guardian"};
-	const char *library = loaded_path();
+	const char *loaded = loaded_path();
+	const char *library = loaded && loaded[0] == '/' ? loaded : NULL;
 	const char *slash = library ? strrchr(library, '/') : NULL;
 	/* A build tree's library lies in .libs. */
 	bool built = slash && slash - library >= 6 && memcmp(slash - 6, "/.libs", 6) == 0;
@@ -34,7 +36,9 @@ static const char *find_guardian(char *path, size_t size)
 	FAR static char place[4096];
 
 	snprintf(path, size, "%s", LIBEXECDIR "/preallocate-guardian");
-	for (size_t i = built ? 0 : 1; slash && !runs && i < sizeof(places) / sizeof(places[0]); i++) {
+	for (size_t i = built ? 0 : 1; !runs && i < sizeof(places) / sizeof(places[0]); i++) {
+		if (places[i] && !library)
+			continue;
 		if (!places[i])
 			strcpy(place, LIBEXECDIR "/preallocate-guardian");
 		else if ((size_t)snprintf(place, sizeof(place), "%.*s%s", (int)(slash + 1 - library),

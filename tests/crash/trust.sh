@@ -72,6 +72,28 @@ for how in chroot chroot-bare pivot; do
 	check "$how: not even of root's own there" springs $how root
 done
 
+# --- a library that was named by a relative path ---
+elsewhere() { # a directory of nobody's, in which that path leads to another guardian
+	local evil=$MNT/evil
+
+	mkdir -p "$evil/lib" "$evil/libexec" "$evil/.libs"
+	cp "$LIBRARY" "$evil/lib/"
+	cp "$LIBRARY" "$evil/lib/$2"
+	printf '#!/bin/sh\necho trapped >%s/trapped\n' "$evil" | tee "$evil/preallocate-guardian" \
+		>"$evil/libexec/preallocate-guardian"
+	chmod 755 "$evil/preallocate-guardian" "$evil/libexec/preallocate-guardian"
+	chown -R 65534:65534 "$evil"
+	rm -f "$MNT/elsewhere.data"
+	(cd "$1" && LIBRARY=$2 turncoat chdir "$MNT/elsewhere.data" "$evil/lib") || return
+	[ ! -e "$evil/trapped" ]
+}
+check "no guardian of the working directory's" elsewhere "$HOME_OF_IT/lib" ./libpreallocate.so
+mkdir "$HOME_OF_IT/lib/.libs" "$MNT/evil/lib/.libs"
+cp "$LIBRARY" "$HOME_OF_IT/lib/.libs/"
+cp "$LIBRARY" "$MNT/evil/lib/.libs/"
+cp "$MNT/evil/preallocate-guardian" "$MNT/evil/lib/"
+check "nor of a build tree there" elsewhere "$HOME_OF_IT/lib" .libs/libpreallocate.so
+
 # --- what may be started ---
 refused() { # WHY command...: the program works in mode keep, and says why
 	local why=$1
@@ -148,16 +170,40 @@ check "nobody, past the library, asks root's guardian" turncoat setresuid-bare "
 is "it has done nothing to root's file" "$(getfattr -d -m . "$MNT/root-only" 2>&1)" ""
 check "and is gone" wait_until 3 no_guardian
 
+rm -f "$MNT/roots.data"
+check "an effective user that was changed past the library" becomes seteuid-bare "$MNT/roots.data"
+capless() {
+	rm -f "$MNT/a.data"
+	turncoat capless "$MNT/a.data" >"$SCRATCH/capabilities" || return
+	cat "$SCRATCH/capabilities"
+	grep -q '^with a guardian' "$SCRATCH/capabilities" &&
+		[ "$(grep -c '^Cap...:.0000000000000000$' "$SCRATCH/capabilities")" -eq 4 ]
+}
+check "root without capabilities has a guardian without" capless
+second_descriptor() {
+	rm -f "$MNT/a.data"
+	turncoat two "$MNT/a.data" >"$SCRATCH/out" 2>&1
+	cat "$SCRATCH/out"
+	grep -q '^closed' "$SCRATCH/out"
+}
+check "a second descriptor in a request isn't kept" second_descriptor
+
 # --- who can't be traced ---
 # as nobody: the program file is readable, the guardian's isn't
-exposed() { # WHO may look into the guardian of a program that can't be traced
-	local pid guardian status=0 line
+as_nobody() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+exposed() { # HOW [WRAPPER]: who may look into the guardian of a program that can't be traced
+	local how=$1 pid guardian status=0 line
+	shift
 
 	install -d -o 65534 -g 65534 "$MNT/nobodys"
 	rm -f "$MNT/nobodys/"*
+	install -o 65534 -g 65534 -m 0644 /dev/null "$MNT/nobodys/a.data"
+	install -o 65534 -g 65534 -m 0644 /dev/null "$MNT/nobodys/a.data.second.data"
 	mkfifo "$SCRATCH/hold"
-	setpriv --reuid=65534 --regid=65534 --clear-groups env "PREALLOCATE_RULES=*.data mode=zero" \
-		LD_PRELOAD="$LIBRARY" "$HOME_OF_IT/turncoat" undumpable "$MNT/nobodys/a.data" \
+	"$@" env "PREALLOCATE_RULES=*.data mode=zero" LD_PRELOAD="$LIBRARY" \
+		"$HOME_OF_IT/turncoat" "$how" "$MNT/nobodys/a.data" \
 		<"$SCRATCH/hold" >"$SCRATCH/pids" 2>"$SCRATCH/said" &
 	exec 8>"$SCRATCH/hold"
 	wait_until 10 test -s "$SCRATCH/pids"
@@ -165,9 +211,9 @@ exposed() { # WHO may look into the guardian of a program that can't be traced
 	cat "$SCRATCH/said" "$SCRATCH/pids"
 	[ "$guardian" -gt 0 ] || { echo 'there is none'; status=1; }
 	for line in "$pid" "$guardian"; do
-		if setpriv --reuid=65534 --regid=65534 --clear-groups ls "/proc/$line/fd" ||
-			setpriv --reuid=65534 --regid=65534 --clear-groups cat "/proc/$line/environ" ||
-			setpriv --reuid=65534 --regid=65534 --clear-groups "$PYTHON" -c 'import os, sys, ctypes
+		[ "$line" -gt 0 ] || continue
+		if as_nobody readlink "/proc/$line/fd/3" || as_nobody cat "/proc/$line/environ" ||
+			as_nobody "$PYTHON" -c 'import os, sys, ctypes
 fd = os.pidfd_open(int(sys.argv[1]))
 sys.exit(ctypes.CDLL(None).syscall(438, fd, 3, 0) < 0)' "$line"; then
 			echo "$line can be robbed"
@@ -175,17 +221,26 @@ sys.exit(ctypes.CDLL(None).syscall(438, fd, 3, 0) < 0)' "$line"; then
 		fi
 	done
 	exec 8>&-
-	wait $!
+	wait $! || { echo 'the program has failed'; status=1; }
 	rm "$SCRATCH/hold"
 	return $status
 }
-check "a program that can't be traced has a guardian that can't" exposed
+has_none() { # HOW [WRAPPER]: nor is anything exposed
+	! exposed "$@" >"$SCRATCH/out" 2>&1
+	cat "$SCRATCH/out"
+	grep -q 'there is none' "$SCRATCH/out" && ! grep -qE 'robbed|failed' "$SCRATCH/out"
+}
+check "a program that can't be traced has a guardian that can't" exposed undumpable as_nobody
+check "one that sees to it past the library, from its next file on" exposed undumpable-bare as_nobody
 readable_one() {
 	chmod 0755 "$GUARDIAN"
-	! exposed >"$SCRATCH/out" && grep -q 'there is none' "$SCRATCH/out" && ! grep -q robbed "$SCRATCH/out"
+	has_none undumpable as_nobody
 }
 check "where its file can be read there is none" readable_one
 chmod 0711 "$GUARDIAN"
+# CAP_DAC_OVERRIDE reads any file, and doesn't outlive execve(2).
+check "nor where it can be read by a capability" has_none keepcaps
+check "nor for capabilities that it wouldn't have" has_none keepcaps-dumpable
 
 # --- one that doesn't answer ---
 stopped() {

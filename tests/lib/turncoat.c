@@ -6,6 +6,12 @@
  *	chroot DIRECTORY	is in another root directory, whose own files belong to somebody else
  *	chroot-bare DIRECTORY	the same by the instruction, so that no library knows of it
  *	pivot DIRECTORY		in a mount namespace of its own
+ *	chdir DIRECTORY		in another working directory, where a relative path leads elsewhere
+ *	capless			root still, but without capabilities; tells its own and its guardian's
+ *	keepcaps, keepcaps-dumpable	nobody, with root's capabilities; as undumpable
+ *	seteuid-bare OTHER	by the instruction; appends to OTHER, and tells whether that was marked
+ *	undumpable-bare		by the instruction, after its first append; as undumpable
+ *	two			hands its guardian a second descriptor, and waits for that one to be closed
  *	seteuid, setfsuid, setresuid	another user (nobody), for some purposes or for all
  *	setresuid-bare		all by the instruction; and asks its guardian by hand for one more file
  *	undumpable		can't be traced; the guardian's id is told, and it waits for the end of its stdin
@@ -17,6 +23,8 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -96,11 +104,11 @@ static pid_t guardian(void)
 }
 
 /* A message to the guardian, past the library: the socket is the only one of its kind. */
-static void ask_by_hand(int with)
+static void ask_by_hand(const int *with, size_t count)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
+		char space[CMSG_SPACE(2 * sizeof(int))];
 	} control;
 	/* struct claim_request: CLAIM_TAKE for slot 77, readable, [0, 100) in steps of 1 MiB. */
 	struct {
@@ -109,13 +117,13 @@ static void ask_by_hand(int with)
 	} request = {{1, 77, 2, 0}, {0, 100, 0, INT64_C(1) << 40, INT64_C(1000000000), 0, 0, 1 << 20, 4096}};
 	struct iovec iov = {&request, sizeof(request)};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
+				 .msg_controllen = CMSG_SPACE(count * sizeof(int))};
 
 	memset(&control, 0, sizeof(control));
 	control.header.cmsg_level = SOL_SOCKET;
 	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &with, sizeof(int));
+	control.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(&control.header), with, count * sizeof(int));
 	for (int socket = 3; socket < 1100; socket++) {
 		int type;
 		socklen_t length = sizeof(type);
@@ -126,6 +134,65 @@ static void ask_by_hand(int with)
 	}
 }
 
+static void capabilities(pid_t pid)
+{
+	char path[64], line[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, "CapPrm:", 7) || !strncmp(line, "CapEff:", 7))
+			printf("%s", line);
+	if (file)
+		fclose(file);
+}
+
+/* All that is permitted is effective, or there is none left. */
+static void set_capabilities(int keep)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct sets[2];
+
+	if (syscall(SYS_capget, &header, sets) < 0)
+		err(91, "capget");
+	for (int i = 0; i < 2; i++) {
+		sets[i].permitted = keep ? sets[i].permitted : 0;
+		sets[i].effective = sets[i].permitted;
+		sets[i].inheritable = 0;
+	}
+	if (syscall(SYS_capset, &header, sets) < 0)
+		err(91, "capset");
+}
+
+/* Before its guardian is started. */
+static void become_hidden(const char *how)
+{
+	if (!strncmp(how, "keepcaps", 8)) {
+		if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+		    setresuid(NOBODY, NOBODY, NOBODY) < 0)
+			err(91, "nobody");
+		set_capabilities(1);
+	}
+	if (!strcmp(how, "undumpable-bare"))
+		append();
+	if (!strcmp(how, "undumpable-bare"))
+		bare(SYS_prctl, PR_SET_DUMPABLE, 0, 0);
+	else
+		prctl(PR_SET_DUMPABLE, !strcmp(how, "keepcaps-dumpable"));
+}
+
+static int is_hidden(const char *how)
+{
+	return !strncmp(how, "undumpable", 10) || !strncmp(how, "keepcaps", 8);
+}
+
+/* How many bytes its mark has, or -errno. */
+static long mark_of(int of)
+{
+	return bare(SYS_fgetxattr, of, (long)"user.preallocate", 0);
+}
+
 static void go_to(const char *how, const char *directory)
 {
 	if (!strcmp(how, "chroot") && (chroot(directory) < 0 || chdir("/") < 0))
@@ -133,6 +200,8 @@ static void go_to(const char *how, const char *directory)
 	if (!strcmp(how, "chroot-bare") &&
 	    (bare(SYS_chroot, (long)directory, 0, 0) < 0 || chdir("/") < 0))
 		err(95, "chroot");
+	if (!strcmp(how, "chdir") && chdir(directory) < 0)
+		err(95, "chdir");
 	if (!strcmp(how, "pivot") &&
 	    (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	     mount(directory, directory, NULL, MS_BIND, NULL) < 0 || chdir(directory) < 0 ||
@@ -167,7 +236,11 @@ int main(int argc, char **argv)
 		append();
 		return check("/inside.data");
 	}
-	if (strcmp(how, "undumpable") != 0)
+	if (!strcmp(how, "chdir") && argc == 4)
+		go_to(how, argv[3]);
+	if (!strcmp(how, "capless"))
+		set_capabilities(0);
+	if (!is_hidden(how))
 		append();
 	if (!strcmp(how, "seteuid")) {
 		printf("%d\n", seteuid(NOBODY));
@@ -178,15 +251,56 @@ int main(int argc, char **argv)
 	} else if (!strcmp(how, "setresuid-bare")) {
 		other = open(argv[3], O_RDWR);
 		printf("%ld\n", bare(SYS_setresuid, NOBODY, NOBODY, NOBODY));
-		ask_by_hand(other);
+		ask_by_hand(&other, 1);
 		usleep(300000);
 		printf("%lld\n", fstat(other, &st) < 0 ? -1 : (long long)st.st_size);
-	} else if (!strcmp(how, "undumpable")) {
-		prctl(PR_SET_DUMPABLE, 0);
+	} else if (is_hidden(how)) {
+		char second[4200];
+
+		become_hidden(how);
+		append();
+		close(fd);
+		snprintf(second, sizeof(second), "%s.second.data", path);
+		fd = open(second, O_RDWR | O_CREAT | O_APPEND, 0644);
+		written = 0;
+		path = second;
 		append();
 		printf("%d %d\n", getpid(), guardian());
 		if (read(STDIN_FILENO, &byte, 1) < 0)
 			return 94;
+		append();
+		return check(second);
+	} else if (!strcmp(how, "capless")) {
+		pid_t pid = guardian();
+
+		capabilities(getpid());
+		capabilities(pid ? pid : getpid());
+		printf("%s\n", pid ? "with a guardian" : "alone");
+	} else if (!strcmp(how, "seteuid-bare")) {
+		int mine = fd;
+
+		other = open(argv[3], O_RDWR | O_CREAT | O_APPEND, 0644);
+		printf("%ld\n", bare(SYS_setresuid, -1, NOBODY, -1));
+		fd = other;
+		append();
+		printf("mark %ld\n", mark_of(other));
+		close(other);
+		written /= 2;
+		fd = mine;
+	} else if (!strcmp(how, "two")) {
+		int ends[2], with[2] = {open("/dev/null", O_RDWR), -1};
+		struct pollfd end;
+
+		if (pipe(ends) < 0)
+			return 91;
+		with[1] = ends[1];
+		ask_by_hand(with, 2);
+		close(ends[1]);
+		end = (struct pollfd){.fd = ends[0]};
+		printf("%s\n", poll(&end, 1, 20000) == 1 ? "closed" : "kept open");
+		_exit(0);
+	} else if (!strcmp(how, "chdir")) {
+		printf("there\n");
 	} else if (!strcmp(how, "stopped")) {
 		struct timespec before, after;
 		pid_t pid = guardian();
