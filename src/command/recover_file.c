@@ -157,7 +157,7 @@ static void explain_failure(struct recovered *recovered, int error, bool opened)
 	else if (error == EINTR)
 		recovered_fail(recovered, "is marked, but others need it again and again; recover it when it is "
 			       "closed", 0);
-	else if (error == EFBIG)
+	else if (error == -RECOVER_BEYOND)
 		recovered_fail(recovered, "is marked, but takes long to look through, as if the mark had been made "
 			       "up; to recover it all the same, give it as a PATH of its own", 0);
 	else if (error == EACCES)

@@ -129,14 +129,14 @@ void files_revive_end(int place, const char *name)
 	struct recovery recovery;
 
 	/* A signal is handled at once, the second one when the file is recovered: timers tick. */
-	for (int i = 0; ret < 0 && ret != -EFBIG && i < (ret == -EAGAIN ? TRIES : TRIES_OF_FAILURE); i++) {
+	for (int i = 0; ret < 0 && ret != RECOVER_BEYOND && i < (ret == -EAGAIN ? TRIES : TRIES_OF_FAILURE); i++) {
 		ret = try_to_recover(place, i > 0, &recovery);
 		if (ret == -EAGAIN)
 			pause_for_a_moment(i);
 	}
 	if (ret == 0)
 		tell(name, &recovery);
-	else if (ret == -EFBIG)
+	else if (ret == RECOVER_BEYOND)
 		log_warn("%s: was left extended by a crash, and takes long to look through; recover it with "
 			 "preallocate recover PATH", name);
 	else

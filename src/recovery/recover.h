@@ -6,6 +6,7 @@
 #include "recovery/cut.h"
 #include "recovery/mark.h"
 #include "recovery/record.h"
+#include "recovery/search.h"
 
 /*
  * Zeroes are written ahead by the MiB, and what else the search meets there is data: more than this isn't looked
@@ -69,7 +70,7 @@ int64_t recover_begin(const struct mark *mark);
 /*
  * The caller holds the claim, and fd is open for reading and writing (with dry_run: for reading).
  * mtime and mode stay as they are. Killed at any point, it may be run again. 0 or -errno; then
- * nothing was cut. -EFBIG: the search would take more effort; -EINTR: it has given way.
+ * nothing was cut. RECOVER_BEYOND: the search would take more effort; -EINTR: it has given way.
  */
 int recover_file(int fd, const struct recover_options *options, struct recovery *recovery);
 

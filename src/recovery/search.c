@@ -108,7 +108,7 @@ static int pay(struct search *search, int64_t cost)
 	search->spent += cost;
 	if (search->left >= 0) {
 		if (search->left < cost)
-			return -EFBIG;
+			return RECOVER_BEYOND;
 		search->left -= cost;
 	}
 	return search->gives_way && search->gives_way(search->context, search->spent) ? -EINTR : 0;

@@ -6,8 +6,12 @@
 #ifndef RECOVERY_SEARCH_H
 #define RECOVERY_SEARCH_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* More work than is allowed; no call that recovery makes fails so. */
+#define RECOVER_BEYOND (-EDOM)
 
 struct search {
 	int fd;
@@ -20,7 +24,7 @@ struct search {
 
 /*
  * *used: behind the last byte in [from, to) that isn't zero, or from. *block_end: behind the last block there that
- * was written to, at least *used. 0, -EFBIG: it would cost more; -EINTR: it has given way; or another -errno.
+ * was written to, at least *used. 0, RECOVER_BEYOND: it would cost more; -EINTR: it has given way; or another -errno.
  * Writes out what is in the cache; where the filesystem has no extent map, moves the description's offset for a
  * moment.
  */

@@ -8,6 +8,7 @@ PREALLOCATE_TEST_FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs}
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"
+lease_time shared
 need setfattr getfattr
 [ -n "$PYTHON" ] || skip_all 'there is no python3'
 library_left_out && skip_all 'without the library nothing is recovered'

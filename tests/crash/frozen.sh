@@ -12,6 +12,7 @@
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"
+lease_time alone
 . "$(dirname "$0")/../lib/writers.sh"
 . "$(dirname "$0")/../lib/cgroup.sh"
 . "$(dirname "$0")/../lib/recovery.sh"

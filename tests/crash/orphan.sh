@@ -8,6 +8,7 @@ PREALLOCATE_TEST_FILESYSTEMS=${PREALLOCATE_TEST_FILESYSTEMS:-ext4 xfs}
 . "$(dirname "$0")/../lib/tap.sh"
 . "$(dirname "$0")/../lib/filesystems.sh"
 . "$(dirname "$0")/../lib/run.sh"
+lease_time shared
 
 ROUNDS=${PREALLOCATE_TEST_ROUNDS:-$(rounds 20)}
 library_left_out && skip_all "the library is left out"

@@ -161,6 +161,17 @@ done_testing() {
 	exit
 }
 
+# /proc/sys/fs/lease-break-time is the machine's: lease_time alone, for who sets it, or lease_time shared, for who
+# goes by it; until the script ends.
+lease_time() {
+	exec {lease_time_lock}>"${TMPDIR:-/tmp}/preallocate-test.lease-time"
+	if [ "$1" = alone ]; then
+		flock "$lease_time_lock"
+	else
+		flock -s "$lease_time_lock"
+	fi
+}
+
 # Ends the script, skipping it, unless all these programs are installed.
 need() {
 	local program
