@@ -119,7 +119,7 @@ static void child(void)
 	}
 	close(ends[1]);
 	/* Until it has ended, whether or not it may be waited for. */
-	while (read(ends[0], &byte, 1) < 0)
+	while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
 		;
 	waitpid(pid, NULL, 0);
 	CALL(close(ends[0]));
