@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include <linux/magic.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "files/reclaim.h"
@@ -190,6 +191,32 @@ static void elsewhere_it_means_what_it_says(void **state)
 	end(200);
 }
 
+/* The filesystem isn't full: what the tests beside this one have allocated ahead stays theirs. */
+static long without_neighbours(long number, ...)
+{
+	long arguments[6];
+	va_list list;
+
+	va_start(list, number);
+	for (size_t i = 0; i < 6; i++)
+		arguments[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_openat && strcmp((const char *)arguments[1], "/proc/locks") == 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	return syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4],
+		       arguments[5]);
+}
+
+static int set_up(void **state)
+{
+	int ret = twin_set_up(state);
+
+	sys.syscall = without_neighbours;
+	return ret;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,5 +227,5 @@ int main(void)
 		cmocka_unit_test(elsewhere_it_means_what_it_says),
 	};
 
-	return cmocka_run_group_tests(tests, twin_set_up, twin_tear_down);
+	return cmocka_run_group_tests(tests, set_up, twin_tear_down);
 }
