@@ -3,6 +3,7 @@
 
 #include "base/layout.h"
 #include "base/log.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "claim/helper.h"
@@ -52,24 +53,6 @@ void session_close_socket(void)
 		sys.close(session.socket);
 }
 
-static bool read_of_guardian(const char *name, char *text, size_t size)
-{
-	char path[64];
-	ssize_t got;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)session.guardian, name);
-	fd = sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	got = sys.syscall(SYS_read, fd, text, size - 1);
-	sys.close(fd);
-	if (got <= 0)
-		return false;
-	text[got] = '\0';
-	return true;
-}
-
 /*
  * What the guardian's process does (proc_pid_stat(5): R runs, S sleeps, D waits for a disk, T stopped);
  * 0: it has ended, or nobody knows. By the time of its start: its id may be another's.
@@ -80,7 +63,7 @@ static char guardian_state(void)
 	char stat[512];
 	const char *state;
 
-	if (!read_of_guardian("stat", stat, sizeof(stat)))
+	if (proc_text(stat, sizeof(stat), "/proc/%d/stat", (int)session.guardian) < 0)
 		return 0;
 	state = strrchr(stat, ')');
 	if (!state || sscanf(state + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
@@ -101,11 +84,12 @@ static bool guardian_is_frozen(void)
 	char text[256];
 	long number;
 
-	if (guardian_state() != 'D' || !read_of_guardian("wchan", text, sizeof(text)))
+	if (guardian_state() != 'D' || proc_text(text, sizeof(text), "/proc/%d/wchan", (int)session.guardian) < 0)
 		return false;
 	if (strstr(text, "freezer") || strstr(text, "refrigerator"))
 		return true;
-	if (!read_of_guardian("syscall", text, sizeof(text)) || sscanf(text, "%ld", &number) != 1)
+	if (proc_text(text, sizeof(text), "/proc/%d/syscall", (int)session.guardian) < 0 ||
+	    sscanf(text, "%ld", &number) != 1)
 		return false;
 #ifdef SYS_poll
 	if (number == SYS_poll)

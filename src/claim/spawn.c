@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "claim/spawn.h"
 
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "claim/protocol.h"
@@ -102,22 +103,6 @@ int spawn_hidden(int program, const char *name, int fd, pid_t *spawned)
 	return -launch.error;
 }
 
-/* The first bytes of a file of PID 1's; false: it can't be read. */
-static bool read_of_init(const char *path, char *text, size_t size)
-{
-	ssize_t got;
-	int fd = sys.openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	got = sys.syscall(SYS_read, fd, text, size - 1);
-	sys.close(fd);
-	if (got <= 0)
-		return false;
-	text[got] = '\0';
-	return true;
-}
-
 /* wait4(-1, ...) or waitid(P_ALL, ...): of one that waits for a child of its own, a stranger would stay a zombie. */
 static bool waits_for_anybody(const char *text)
 {
@@ -147,7 +132,7 @@ static bool init_looks_after_strangers(void)
 	if (length <= 0)
 		return false;
 	self[length] = '\0';
-	if (atoi(self) != getpid() || !read_of_init("/proc/1/status", text, sizeof(text)))
+	if (atoi(self) != getpid() || proc_text(text, sizeof(text), "/proc/1/status") < 0)
 		return false;
 	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
 		const char *mask = strstr(text, masks[i]);
@@ -155,7 +140,7 @@ static bool init_looks_after_strangers(void)
 		if (mask && (strtoull(mask + strlen(masks[i]), NULL, 16) >> (SIGCHLD - 1) & 1))
 			return true;
 	}
-	return read_of_init("/proc/1/syscall", text, sizeof(text)) && waits_for_anybody(text);
+	return proc_text(text, sizeof(text), "/proc/1/syscall") > 0 && waits_for_anybody(text);
 }
 
 bool spawn_would_show(void)

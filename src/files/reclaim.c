@@ -2,6 +2,7 @@
 #include "files/reclaim.h"
 
 #include "base/clock.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "files/engage.h"
@@ -147,18 +148,9 @@ static int open_read_only(const char *path)
 
 static bool is_guardian(int pid)
 {
-	char path[32], comm[32];
-	ssize_t length;
-	int fd;
+	char comm[32];
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	fd = open_read_only(path);
-	if (fd < 0)
-		return false;
-	length = sys.syscall(SYS_read, fd, comm, sizeof(comm));
-	sys.close(fd);
-	return length == (ssize_t)strlen(GUARDIAN_COMM) &&
-	       memcmp(comm, GUARDIAN_COMM, (size_t)length) == 0;
+	return proc_text(comm, sizeof(comm), "/proc/%d/comm", pid) > 0 && strcmp(comm, GUARDIAN_COMM) == 0;
 }
 
 struct guardians {

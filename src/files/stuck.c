@@ -5,14 +5,13 @@
  */
 #include "files/engage.h"
 
+#include "base/proc.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "claim/claim.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* In a call on the slot's own file the thread isn't anywhere else. */
@@ -29,22 +28,12 @@ static bool is_on_slot(unsigned long fd, const struct claim_slot *slot)
  */
 static bool sleeps_elsewhere(uint32_t thread, const struct claim_slot *slot)
 {
-	char path[64], line[256];
+	char line[256];
 	unsigned long first;
 	long number;
-	ssize_t got;
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%u/syscall", thread);
-	fd = (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	got = sys.syscall(SYS_read, fd, line, sizeof(line) - 1);
-	sys.close(fd);
-	if (got <= 0)
-		return false;
-	line[got] = '\0';
-	return sscanf(line, "%ld 0x%lx", &number, &first) == 2 && number >= 0 &&
+	return proc_text(line, sizeof(line), "/proc/self/task/%u/syscall", thread) > 0 &&
+	       sscanf(line, "%ld 0x%lx", &number, &first) == 2 && number >= 0 &&
 	       !is_on_slot(first, slot);
 }
 

@@ -2,15 +2,14 @@
 #include "guardian/owner.h"
 
 #include "base/clock.h"
+#include "base/proc.h"
 #include "base/sys.h"
 #include "claim/protocol.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -50,20 +49,11 @@ bool program_has_ended(struct program *program)
  */
 static bool thread_stands_still(pid_t pid, uint32_t thread, const char *states)
 {
-	char path[64], stat[512];
+	char stat[512];
 	const char *state;
-	ssize_t got;
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%u/stat", (int)pid, thread);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT && access("/proc/self/stat", F_OK) == 0;
-	got = read(fd, stat, sizeof(stat) - 1);
-	close(fd);
-	if (got <= 0)
-		return errno == ESRCH;
-	stat[got] = '\0';
+	if (proc_text(stat, sizeof(stat), "/proc/%d/task/%u/stat", (int)pid, thread) < 0)
+		return errno == ESRCH || (errno == ENOENT && access("/proc/self/stat", F_OK) == 0);
 	state = strrchr(stat, ')');
 	return state && state[1] == ' ' && strchr(states, state[2]);
 }
