@@ -245,48 +245,87 @@ static bool needs_record(struct claimed *claimed)
 	return atomic_load(&claimed->slot->nonzero_end) != data_end;
 }
 
-int seal_extended(struct claimed *claimed)
+/* A step of less than a page, up to RLIMIT_FSIZE, leaves it where it is. */
+static bool record_stays(const struct claimed *claimed)
+{
+	return claimed->record_at == record_place(atomic_load(&claimed->positions.file_end));
+}
+
+/* Who finds the file in between goes by either: of two, the settle takes neither for data. */
+static int move_record(struct claimed *claimed, const struct record *record)
 {
 	int64_t was_at = claimed->record_at;
-	int ours = was_at ? record_is_ours(claimed, was_at) : 0, ret = 0;
+	int ret;
+
+	claimed->record_at = 0;
+	ret = write_record(claimed, record);
+	if (ret == 0)
+		return clear_record(claimed, was_at);
+	/* It has no room there, or can't be written: the one that is there is still ours. */
+	if (claimed->record_at && record_is_ours(claimed, claimed->record_at) != 0 &&
+	    clear_record(claimed, claimed->record_at) < 0)
+		return ret;
+	claimed->record_at = was_at;
+	atomic_store(&claimed->slot->record_at, was_at);
+	return ret;
+}
+
+int seal_extended(struct claimed *claimed)
+{
+	int ours = claimed->record_at ? record_is_ours(claimed, claimed->record_at) : 0, ret = 0;
 
 	if (ours < 0)
 		return ours;
 	if (needs_record(claimed)) {
 		struct record record = record_now(claimed, false);
 
-		/* The new one first: who finds the file in between goes by either. */
-		claimed->record_at = 0;
-		ret = write_record(claimed, &record);
-		if (ret == 0 && ours > 0)
-			ret = clear_record(claimed, was_at);
+		if (!ours)
+			claimed->record_at = 0;
+		ret = ours && !record_stays(claimed) ? move_record(claimed, &record)
+						     : write_record(claimed, &record);
 		/* No room yet: it comes with the next append that ends in a zero. */
 		if (ret != -ENOSPC)
 			return ret;
 		ret = 0;
 	}
 	/* Somebody's bytes in its place stay, for the settle to find. */
-	if (ours > 0)
-		ret = clear_record(claimed, was_at);
+	if (ours)
+		ret = clear_record(claimed, claimed->record_at);
 	if (ret == 0)
 		publish_none(claimed, claimed->mark.floor);
 	return ret;
 }
 
+/* Neither a record of ours at the end of the tail, nor a second one before it. */
+static int64_t data_end_before_records(const struct claimed *claimed, bool may_seek, int64_t from, int64_t to)
+{
+	for (;;) {
+		int64_t used = tail_data_end(claimed->fd, claimed->readable, may_seek, from, to), page;
+		int ours;
+
+		if (used <= from)
+			return used;
+		page = claimed->readable ? (used - 1) / RECORD_BYTES * RECORD_BYTES : claimed->record_at;
+		if (page < from || page == 0 || used > page + RECORD_BYTES || used <= page)
+			return used;
+		ours = record_is_ours(claimed, page);
+		if (ours <= 0)
+			return ours < 0 ? ours : used;
+		to = page;
+		if (to == from)
+			return from;
+	}
+}
+
 int64_t seal_tail_data_end(struct claimed *claimed, bool may_seek, int64_t from, int64_t to)
 {
-	int64_t at = claimed->record_at, used;
-	int ours = !at || at < from || at >= to ? 0 : record_is_ours(claimed, at);
+	int64_t at = claimed->record_at, used = data_end_before_records(claimed, may_seek, from, to);
+	int ours = at >= from && used > at ? record_is_ours(claimed, at) : 0;
 
 	if (ours < 0)
 		return ours;
-	if (!ours)
-		return tail_data_end(claimed->fd, claimed->readable, may_seek, from, to);
-	used = tail_data_end(claimed->fd, claimed->readable, may_seek, at + RECORD_BYTES, to);
-	if (used == at + RECORD_BYTES)
-		return tail_data_end(claimed->fd, claimed->readable, may_seek, from, at);
 	/* Somebody has written behind it: what is before that was zeroes. */
-	if (used > 0) {
+	if (ours) {
 		int ret = clear_record(claimed, at);
 
 		if (ret < 0)

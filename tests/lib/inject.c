@@ -74,7 +74,7 @@ static const struct part {
 	{"syscall:read", SYS_read},		    {"syscall:sendto", SYS_sendto},
 	{"syscall:rt_sigprocmask", SYS_rt_sigprocmask}, {"syscall:setsid", SYS_setsid},
 	{"syscall:statx", SYS_statx},		    {"syscall:capget", SYS_capget},
-	{"syscall:faccessat2", SYS_faccessat2},
+	{"syscall:faccessat2", SYS_faccessat2},	    {"syscall:getdents64", SYS_getdents64},
 	{"syscall:wait4", SYS_wait4},		    {"syscall:write", SYS_write},
 	{"syscall:writev", SYS_writev},		    {"syscall:other", -1},
 };

@@ -623,6 +623,99 @@ static void an_extension_clears_it(void **state)
 	file_delete(&file);
 }
 
+/* In mode write it follows the end of what is allocated. */
+static void extended_and_recorded(struct file *file)
+{
+	extended(file, O_RDWR);
+	file->claimed.written = true;
+	wrote(file, 150);
+	atomic_store(&file->slot.nonzero_end, 120);
+	assert_int_equal(seal_record(&file->claimed, false), 0);
+}
+
+static void a_step_of_less_than_a_page_leaves_it_where_it_is(void **state)
+{
+	struct record record;
+	struct file file;
+
+	(void)state;
+	extended_and_recorded(&file);
+	wrote(&file, 160);
+	assert_int_equal(claimed_extend(&file.claimed, 160, FILE_END + 1, FILE_END + 285), 0);
+	assert_int_equal(atomic_load(&file.claimed.positions.file_end), FILE_END + 285);
+	assert_true(recorded(&file, RECORD_AT, &record));
+	assert_int_equal(record.end, 160);
+	assert_int_equal(claimed_settle(&file.claimed, SETTLED_ASKED), 0);
+	assert_int_equal(lseek(file.second, 0, SEEK_END), 160);
+	file_delete(&file);
+}
+
+static ssize_t no_pwritev(int fd, const struct iovec *iov, int count, off_t offset)
+{
+	(void)fd;
+	(void)iov;
+	(void)count;
+	(void)offset;
+	errno = EIO;
+	return -1;
+}
+
+static int fallocate_and_put(int fd, int mode, off_t offset, off_t bytes)
+{
+	int ret = failing_fallocate(fd, mode, offset, bytes);
+
+	if (mode == 0)
+		put(watched, "x", record_place(offset + bytes));
+	return ret;
+}
+
+/* It fails before it is there, or after, or somebody's bytes are in the new one's place. */
+static void one_that_cannot_be_moved_is_no_data(void **state)
+{
+	struct record record;
+	struct file file;
+	int64_t foreign;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		extended_and_recorded(&file);
+		if (i == 0)
+			sys.pwritev = no_pwritev;
+		watched = &file;
+		works_all_the_same = i == 1;
+		if (i == 2)
+			sys.fallocate = fallocate_and_put;
+		assert_true(claimed_extend(&file.claimed, 150, FILE_END + 1, INT64_MAX) < 0);
+		foreign = record_place(atomic_load(&file.claimed.positions.file_end));
+		sys.pwritev = late_pwritev;
+		sys.fallocate = failing_fallocate;
+		assert_int_equal(file.claimed.record_at, RECORD_AT);
+		assert_int_equal(atomic_load(&file.slot.record_at), RECORD_AT);
+		assert_true(recorded(&file, RECORD_AT, &record));
+		assert_int_equal(claimed_settle(&file.claimed, SETTLED_FAILED), 0);
+		assert_int_equal(lseek(file.second, 0, SEEK_END), i < 2 ? 150 : foreign + 1);
+		assert_zeroes(&file, RECORD_AT, i < 2 ? 0 : RECORD_AT + 100);
+		file_delete(&file);
+	}
+}
+
+/* The guardian has ended between the new one and the old. */
+static void of_two_records_none_is_data(void **state)
+{
+	struct record record;
+	struct file file;
+
+	(void)state;
+	extended_and_recorded(&file);
+	assert_true(recorded(&file, RECORD_AT, &record));
+	assert_int_equal(claimed_extend(&file.claimed, 150, FILE_END + 1, INT64_MAX), 0);
+	assert_true(file.claimed.record_at > RECORD_AT);
+	assert_int_equal(record_write(file.second, RECORD_AT, &record), 0);
+	assert_int_equal(claimed_settle(&file.claimed, SETTLED_ASKED), 0);
+	assert_int_equal(lseek(file.second, 0, SEEK_END), 150);
+	file_delete(&file);
+}
+
 static void one_that_cannot_be_cleared_stays_known(void **state)
 {
 	struct record record;
@@ -751,6 +844,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_record_that_failed_and_is_there_is_no_data),
 	cmocka_unit_test(a_description_that_cannot_read_has_one_too),
 	cmocka_unit_test(an_extension_clears_it),
+	cmocka_unit_test(a_step_of_less_than_a_page_leaves_it_where_it_is),
+	cmocka_unit_test(one_that_cannot_be_moved_is_no_data),
+	cmocka_unit_test(of_two_records_none_is_data),
 	cmocka_unit_test(one_that_cannot_be_cleared_stays_known),
 	cmocka_unit_test(the_record_is_no_data),
 	cmocka_unit_test(bytes_behind_the_record_make_zeroes_of_it),

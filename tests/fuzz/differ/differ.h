@@ -251,7 +251,9 @@ struct search {
 	bool (*differs)(void *context, struct shared *shared);
 	void *context;
 	unsigned int tries; /* runs of a sequence that doesn't differ every time */
+	int64_t until_s;    /* of CLOCK_MONOTONIC, or 0: what hangs takes HANG_S at every try */
 };
+int64_t monotonic_s(void);
 void shrink(struct search *search, struct shared *shared);
 
 #endif

@@ -5,6 +5,15 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+int64_t monotonic_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
 
 /* The same words, whatever the numbers: else it may slip from one fault to another. */
 static bool same_kind(const char *a, const char *b)
@@ -25,6 +34,8 @@ static bool accept(struct search *search, struct shared *shared, const struct sh
 	static struct shared trial;
 
 	for (unsigned int i = 0; i < search->tries; i++) {
+		if (search->until_s != 0 && monotonic_s() > search->until_s)
+			return false;
 		trial = *candidate;
 		if (search->differs(search->context, &trial) &&
 		    same_kind(trial.difference, shared->difference)) {

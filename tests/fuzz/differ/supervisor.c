@@ -34,6 +34,9 @@
 /* Longer than lease-break-time, after which the kernel lets a challenger go on by itself. */
 #define HANG_S 100
 
+/* To find a short sequence in: then the one that there is has to do. */
+#define SHRINK_S 300
+
 static struct {
 	char *program;
 	const char *mode, *directory;
@@ -183,8 +186,8 @@ static bool replay_differs(void *context, struct shared *candidate)
 static void report(void)
 {
 	static struct shared found;
-	struct search search = {.differs = replay_differs, .tries = 1};
-	unsigned int again = 0;
+	struct search search = {.differs = replay_differs, .tries = 1, .until_s = monotonic_s() + SHRINK_S};
+	unsigned int again = 0, replays = 0;
 
 	found = *the.shared;
 	printf("# seed %llu, mode %s, rule *.d%u: %s, in operation %u of %u\n",
@@ -192,18 +195,18 @@ static void report(void)
 	       found.current + 1, found.count);
 	fflush(stdout);
 	the.replays = true;
-	for (int i = 0; i < 5; i++) {
+	do {
 		static struct shared copy;
 
 		copy = found;
 		again += replay_differs(NULL, &copy);
-	}
-	printf("# differs in %u of 5 replays\n", again);
+	} while (++replays < 5 && monotonic_s() < search.until_s);
+	printf("# differs in %u of %u replays\n", again, replays);
 	if (again == 0) {
 		print_sequence(stdout, &found);
 		return;
 	}
-	search.tries = again == 5 ? 1 : 15 / again;
+	search.tries = again == replays ? 1 : 15 / again;
 	shrink(&search, &found);
 	print_sequence(stdout, &found);
 	printf("# %s\n", found.difference);
