@@ -62,7 +62,7 @@ static const struct part {
 	{"fcntl:other", -1},
 }, numbers[] = {
 	{"syscall:cachestat", 451},		    {"syscall:chdir", SYS_chdir},
-	{"syscall:close_range", SYS_close_range},   {"syscall:dup3", SYS_dup3},
+	{"syscall:close", SYS_close},		    {"syscall:close_range", SYS_close_range},   {"syscall:dup3", SYS_dup3},
 	{"syscall:execveat", SYS_execveat},		    {"syscall:exit_group", SYS_exit_group},
 	{"syscall:fcntl", SYS_fcntl},		    {"syscall:futex", SYS_futex},
 	{"syscall:gettid", SYS_gettid},		    {"syscall:kill", SYS_kill},
