@@ -129,6 +129,21 @@ static int guardian_of_ours(void)
 	return helper_identity(&uid, &gid) && uid == session.uid && gid == session.gid ? 0 : -ECHILD;
 }
 
+int claim_try(const char **path, const char **why)
+{
+	struct question question;
+	int ret;
+
+	question_begin(&question);
+	ret = session_try();
+	if (ret == 0)
+		leave();
+	*path = session.guardian_path;
+	*why = session_why(ret);
+	question_end(&question);
+	return ret;
+}
+
 int claim_take(struct claim_slot *_Atomic *slot, int fd, struct claim_request *request,
 	       unsigned int bars)
 {

@@ -14,9 +14,15 @@
 
 /*
  * To be called at the start. find writes the path of the guardian's program, when one is started, and returns
- * that of the library (NULL: unknown).
+ * that of the library (NULL: unknown): helper_find, for one of the two.
  */
 void claim_init(const char *(*find)(char *path, size_t size));
+
+/*
+ * Starts a guardian as the first claim does, and sends it away. -errno: it can't be; *path is its program's, *why
+ * says it in words.
+ */
+int claim_try(const char **path, const char **why);
 
 /*
  * Takes the claim on the description behind fd and extends the file for a write of [offset, end).

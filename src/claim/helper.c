@@ -11,6 +11,8 @@
 #include <linux/securebits.h>
 #include <linux/stat.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -72,6 +74,35 @@ bool helper_identity(uid_t *uid, gid_t *gid)
 bool helper_program_is_dumpable(void)
 {
 	return sys.syscall(SYS_prctl, PR_GET_DUMPABLE, 0L, 0L, 0L, 0L) == 1;
+}
+
+#define PROGRAM "preallocate-guardian"
+
+void helper_find(const char *library, char *path, size_t size)
+{
+	static const char *const places[] = {"../" PROGRAM, NULL, "../libexec/" PROGRAM, "../../libexec/" PROGRAM};
+	const char *slash = library ? strrchr(library, '/') : NULL;
+	/* A build tree's library lies in .libs. */
+	bool built = slash && slash - library >= 6 && memcmp(slash - 6, "/.libs", 6) == 0;
+	bool runs = false, exists = false;
+	/* Not on the stack, which may be a signal handler's. One at a time: in the session's section. */
+	FAR static char place[4096];
+
+	snprintf(path, size, "%s", LIBEXECDIR "/" PROGRAM);
+	for (size_t i = built ? 0 : 1; !runs && i < sizeof(places) / sizeof(places[0]); i++) {
+		if (places[i] && !library)
+			continue;
+		if (!places[i])
+			strcpy(place, LIBEXECDIR "/" PROGRAM);
+		else if ((size_t)snprintf(place, sizeof(place), "%.*s%s", (int)(slash + 1 - library),
+					  library, places[i]) >= sizeof(place))
+			continue;
+		runs = access(place, X_OK) == 0;
+		if (runs || (!exists && access(place, F_OK) == 0)) {
+			exists = true;
+			snprintf(path, size, "%s", place);
+		}
+	}
 }
 
 static bool is_trustworthy(const struct stat *st, const char *library)

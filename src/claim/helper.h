@@ -8,10 +8,18 @@
 #define CLAIM_HELPER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* Once, while the library starts: remembers the root directory. */
 void helper_start(void);
+
+/*
+ * Writes where the program is: beside the library in a build tree, else where it was installed to, else relative to
+ * the library: a tree that was moved. Where there is none that can be started, who starts it tells why.
+ * library: its absolute path; NULL: unknown.
+ */
+void helper_find(const char *library, char *path, size_t size);
 
 /*
  * The program at path, opened, to be executed by this descriptor (execveat(2)): nobody can put another

@@ -354,9 +354,8 @@ static int greet(struct claim_shared *shared, int memfd)
 }
 
 /* Starts it, with the other end of session.socket. */
-static int spawn(int end)
+static int spawn(int end, const char *library)
 {
-	const char *library = session_find_guardian(session.guardian_path, sizeof(session.guardian_path));
 	int program = helper_open(session.guardian_path, library, &session.why);
 	int ret;
 
@@ -374,7 +373,7 @@ static int spawn(int end)
 	return ret;
 }
 
-static int start(void)
+static int start(const char *library)
 {
 	struct claim_shared *shared;
 	int pair[2], memfd, ret, yes = 1;
@@ -395,7 +394,7 @@ static int start(void)
 		return ret;
 	}
 	session.socket = fd_out_of_the_way(pair[0]);
-	ret = session.socket < 0 ? session.socket : spawn(pair[1]);
+	ret = session.socket < 0 ? session.socket : spawn(pair[1], library);
 	sys.close(pair[1]);
 	if (ret == 0)
 		ret = greet(shared, memfd);
@@ -411,27 +410,41 @@ static int start(void)
 	return ret;
 }
 
-int session_start(void)
+int session_try(void)
 {
-	unsigned int failures = session.failures;
-	int ret;
+	const char *library = session_find_guardian(session.guardian_path, sizeof(session.guardian_path));
 
 	session.why = NULL;
-	if (failures >= MAX_FAILURES)
-		return -ECHILD;
 	if (spawn_would_show()) {
-		session.failures = MAX_FAILURES;
+		session.why = "the program, or the PID 1 of its process namespace, would find it among its children; "
+			      "give the container an init";
 		return -ECHILD;
 	}
-	ret = start();
+	return start(library);
+}
+
+const char *session_why(int ret)
+{
+	return session.why ? session.why : strerrordesc_np(-ret);
+}
+
+int session_start(void)
+{
+	int ret;
+
+	if (session.failures >= MAX_FAILURES)
+		return -ECHILD;
+	ret = session_try();
 	if (ret == 0)
 		return 0;
 	/* Who isn't trusted now may be later: the program becomes one user, say. */
-	session.failures = ret == -ETIMEDOUT ? MAX_FAILURES : ret == -EPERM && session.why ? failures : failures + 1;
-	if (!session.told)
+	if (ret == -ETIMEDOUT || ret == -ECHILD)
+		session.failures = MAX_FAILURES;
+	else if (ret != -EPERM || !session.why)
+		session.failures++;
+	if (ret != -ECHILD && !session.told)
 		log_warn("no guardian (%s: %s): files work in mode keep; see that it can be started, "
-			 "or write mode=keep",
-			 session.guardian_path, session.why ? session.why : strerrordesc_np(-ret));
-	session.told = true;
+			 "or write mode=keep", session.guardian_path, session_why(ret));
+	session.told |= ret != -ECHILD;
 	return -ECHILD;
 }

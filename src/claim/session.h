@@ -39,7 +39,11 @@ extern struct session session;
 /* Apart from session, which a process that manages nothing doesn't touch. */
 extern const char *(*session_find_guardian)(char *path, size_t size);
 
-/* Inside the section. Starts one, unless that has failed too often. 0 or -errno. */
+/* Inside the section. Starts one, of session.guardian_path. 0 or -errno, which session_why puts in words. */
+int session_try(void);
+const char *session_why(int ret);
+
+/* Inside the section. Starts one, unless that has failed too often; warns at the first failure. 0 or -errno. */
 int session_start(void);
 
 /*

@@ -51,14 +51,14 @@ NEVER_RETURNS static int run_guardian(void *argument)
 	char *const argv[] = {(char *)launch->name, NULL};
 	char *const environment[] = {NULL};
 
-	if ((launch->fd == GUARDIAN_SOCKET
-		     ? sys.syscall(SYS_fcntl, GUARDIAN_SOCKET, F_SETFD, 0)
-		     : sys.syscall(SYS_dup3, launch->fd, GUARDIAN_SOCKET, 0)) >= 0) {
+	/* Whichever numbers they have, neither is put over the other. */
+	int program = (int)sys.syscall(SYS_fcntl, launch->program, F_DUPFD, GUARDIAN_SOCKET + 2);
+
+	if (program >= 0 && (launch->fd == GUARDIAN_SOCKET
+				     ? sys.syscall(SYS_fcntl, GUARDIAN_SOCKET, F_SETFD, 0)
+				     : sys.syscall(SYS_dup3, launch->fd, GUARDIAN_SOCKET, 0)) >= 0) {
 		/* Not close-on-exec: a script's interpreter opens it by its number. It closes what it finds. */
-		if (launch->program != GUARDIAN_SOCKET + 1)
-			sys.syscall(SYS_dup3, launch->program, GUARDIAN_SOCKET + 1, 0);
-		else
-			sys.syscall(SYS_fcntl, GUARDIAN_SOCKET + 1, F_SETFD, 0);
+		sys.syscall(SYS_dup3, program, GUARDIAN_SOCKET + 1, 0);
 		sys.syscall(SYS_close_range, GUARDIAN_SOCKET + 2, ~0U, 0);
 		sys.syscall(SYS_setsid);
 		sys.syscall(SYS_chdir, "/");

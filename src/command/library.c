@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "claim/helper.h"
 #include "command/command.h"
 
 #define LIBRARY_NAME "libpreallocate.so"
@@ -29,6 +30,15 @@ static int find_library(char *path, size_t size)
 	if ((size_t)snprintf(path, size, "%s", LIBDIR "/" LIBRARY_NAME) >= size)
 		return -ENAMETOOLONG;
 	return access(path, R_OK) == 0 ? 0 : -errno;
+}
+
+const char *library_find_guardian(char *path, size_t size)
+{
+	static char library[PATH_MAX];
+	bool found = find_library(library, sizeof(library)) == 0;
+
+	helper_find(found ? library : NULL, path, size);
+	return found ? library : NULL;
 }
 
 static bool is_preloaded(const char *list, const char *path)

@@ -11,9 +11,11 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "claim/claim.h"
 #include "claim/lease.h"
 #include "command/command.h"
 #include "command/json.h"
+#include "command/library.h"
 #include "command/paths.h"
 #include "command/selection.h"
 
@@ -123,6 +125,30 @@ static enum cut what_a_cut_does(const char *path, const struct statfs *fs)
 	return cut;
 }
 
+/* By starting one, the first time that one is needed. */
+static bool guardian_can_be_started(const char **path, const char **why)
+{
+	static const char *program, *reason;
+	static int result = 1;
+
+	if (result > 0) {
+		claim_init(library_find_guardian);
+		result = claim_try(&program, &reason);
+	}
+	*path = program;
+	*why = reason;
+	return result == 0;
+}
+
+static void decide_by_guardian(struct verdict *verdict)
+{
+	const char *program, *why;
+
+	if ((verdict->mode == RULE_MODE_ZERO || verdict->mode == RULE_MODE_WRITE || verdict->mode == RULE_MODE_AUTO) &&
+	    !guardian_can_be_started(&program, &why))
+		decide(verdict, RULE_MODE_KEEP, "falls back to keep: no guardian (%.200s: %s)", program, why);
+}
+
 static void decide_by_filesystem(struct verdict *verdict, const struct stat *status)
 {
 	const struct rule_options *options = &verdict->rule->options;
@@ -193,6 +219,7 @@ static void judge(struct verdict *verdict, const struct rules *rules)
 		decide(verdict, RULE_MODE_OFF, "%.400s", error.message);
 	} else {
 		decide_by_filesystem(verdict, exists ? &status : NULL);
+		decide_by_guardian(verdict);
 	}
 }
 

@@ -75,11 +75,22 @@ int files_revive_begin(int fd, int flags, const char *name);
 void files_revive_end(int place, const char *name);
 
 /* --- patience.c --- */
+/* How often a call has been made again: zeroes before the first. */
+struct patience {
+	int tries, unseen;
+};
+
 /*
  * After an open or a truncate of path that failed. True: a signal has interrupted its wait for a
- * lease, which it would not have met without us: it is to be made again.
+ * guardian's lease, which it would not have met without us: it is to be made again.
  */
-bool files_had_to_wait(int dirfd, const char *path);
+bool files_had_to_wait(int dirfd, const char *path, struct patience *patience);
+
+/*
+ * After an open with O_NONBLOCK that failed. True: for a guardian's lease, and some time has passed; it is to be made
+ * again.
+ */
+bool files_should_wait(int dirfd, const char *path, struct patience *patience);
 
 /* --- reclaim.c --- */
 /* Gives back all that this process holds. True: there was something. */

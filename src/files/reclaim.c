@@ -2,10 +2,10 @@
 #include "files/reclaim.h"
 
 #include "base/clock.h"
-#include "base/proc.h"
 #include "base/sys.h"
 #include "base/thread.h"
 #include "files/engage.h"
+#include "files/leases.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -14,9 +14,6 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-/* What /proc/PID/comm says: the kernel keeps 15 bytes of a name (TASK_COMM_LEN). */
-#define GUARDIAN_COMM "preallocate-gua\n"
 
 /* Guardians that are found at one time; the others' turn comes with the next try. */
 #define MOST_GUARDIANS 64
@@ -119,85 +116,21 @@ bool files_give_back_all(void)
 
 /* --- what others hold --- */
 
-/*
- * A line of /proc/locks: "1: LEASE  ACTIVE    WRITE 4711 fd:01:1234 0 EOF". Returns the pid, or 0: it
- * is about something else. While a lease is being broken the third word is another one.
- */
-static int lease_holder(const char *line)
-{
-	int pid = 0;
-
-	line = strchr(line, ':');
-	if (!line || strncmp(line, ": LEASE ", 8) != 0)
-		return 0;
-	line += 8;
-	for (int word = 0; word < 2; word++) {
-		line += strspn(line, " ");
-		line += strcspn(line, " ");
-	}
-	line += strspn(line, " ");
-	while (*line >= '0' && *line <= '9' && pid < INT_MAX / 10 - 1)
-		pid = pid * 10 + (*line++ - '0');
-	return pid;
-}
-
-static int open_read_only(const char *path)
-{
-	return (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-}
-
-static bool is_guardian(int pid)
-{
-	char comm[32];
-
-	return proc_text(comm, sizeof(comm), "/proc/%d/comm", pid) > 0 && strcmp(comm, GUARDIAN_COMM) == 0;
-}
-
 struct guardians {
 	int pids[MOST_GUARDIANS];
 	size_t count;
 };
 
-static void note_guardian(struct guardians *guardians, int pid)
+static bool note_guardian(const struct lease *lease, void *context)
 {
-	if (pid <= 0 || guardians->count == MOST_GUARDIANS)
-		return;
+	struct guardians *guardians = context;
+
 	for (size_t i = 0; i < guardians->count; i++)
-		if (guardians->pids[i] == pid)
-			return;
-	if (is_guardian(pid))
-		guardians->pids[guardians->count++] = pid;
-}
-
-/* Not while leases are being broken: lines would move up, past the reader. */
-static void find_guardians(struct guardians *guardians)
-{
-	char lines[1024 + 1];
-	size_t length = 0;
-	int fd = open_read_only("/proc/locks");
-
-	guardians->count = 0;
-	if (fd < 0)
-		return;
-	for (;;) {
-		ssize_t got = sys.syscall(SYS_read, fd, lines + length,
-					  sizeof(lines) - 1 - length);
-		char *line = lines, *end;
-
-		if (got <= 0)
-			break;
-		length += (size_t)got;
-		lines[length] = '\0';
-		for (; (end = strchr(line, '\n')); line = end + 1) {
-			*end = '\0';
-			note_guardian(guardians, lease_holder(line));
-		}
-		length -= (size_t)(line - lines);
-		if (length == sizeof(lines) - 1)
-			break;
-		memmove(lines, line, length);
-	}
-	sys.close(fd);
+		if (guardians->pids[i] == lease->pid)
+			return true;
+	if (lease_is_guardians(lease))
+		guardians->pids[guardians->count++] = lease->pid;
+	return guardians->count < MOST_GUARDIANS;
 }
 
 /* What a search is for, and what has come of it. */
@@ -268,7 +201,7 @@ static void challenge_guardian(struct search *search, int pid)
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	fd = open_read_only(path);
+	fd = (int)sys.syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	for (;;) {
@@ -301,13 +234,14 @@ static int64_t rest_after(const struct search *search, int64_t started)
 /* False: it was looked for just now, and nothing was found. */
 static bool give_back_others(const struct place_of_need *need)
 {
-	struct guardians guardians;
+	struct guardians guardians = {.count = 0};
 	int64_t started = clock_now();
 	struct search search = {.need = need, .until = started + GUARDIAN_PATIENCE};
 
 	if (started < atomic_load(&next_search))
 		return false;
-	find_guardians(&guardians);
+	/* Not while leases are being broken: lines would move up, past the reader. */
+	leases_visit(note_guardian, &guardians);
 	for (size_t i = 0; i < guardians.count; i++)
 		challenge_guardian(&search, guardians.pids[i]);
 	atomic_store(&next_search, clock_now() + rest_after(&search, started));

@@ -3,30 +3,11 @@
 #include "libc/export.h"
 #include "libc/open.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "files/reclaim.h"
 
 #include <linux/openat2.h>
 #include <sys/syscall.h>
-
-#define PATIENCE_TRIES 2000
-#define PATIENCE_NS 500000
-
-/*
- * An opener with O_NONBLOCK isn't made to wait for a lease to be given up, it gets EWOULDBLOCK
- * (open(2)). Regular files know no other EWOULDBLOCK, so we wait in its place: a guardian answers
- * within a millisecond.
- */
-static bool worth_another_try(int fd, int flags, int *tries)
-{
-	if (fd >= 0 || errno != EWOULDBLOCK || !(flags & O_NONBLOCK) || thread_state.vforked ||
-	    files_have_left() || ++*tries > PATIENCE_TRIES)
-		return false;
-	clock_sleep(PATIENCE_NS);
-	errno = EWOULDBLOCK;
-	return true;
-}
 
 /* A name that can't be made for want of space. */
 static bool lacks_space(int fd, int dirfd, const char *name, int *tries)
@@ -58,12 +39,13 @@ static bool is_revived(int fd, int flags, const char *name, int *tries)
 
 #define OPEN(call, flags, dirfd, name) \
 	({ \
-		int fd_, tries_ = 0, shortages_ = 0, revivals_ = 0, errno_ = errno; \
+		int fd_, shortages_ = 0, revivals_ = 0, errno_ = errno; \
+		struct patience patience_ = {0}; \
 		share_opening(); \
 		do \
 			fd_ = (call); \
-		while (worth_another_try(fd_, (flags), &tries_) || \
-		       (fd_ < 0 && files_had_to_wait((dirfd), (name))) || \
+		while ((fd_ < 0 && ((flags) & O_NONBLOCK) && files_should_wait((dirfd), (name), &patience_)) || \
+		       (fd_ < 0 && files_had_to_wait((dirfd), (name), &patience_)) || \
 		       lacks_space(fd_, (dirfd), (name), &shortages_) || \
 		       is_revived(fd_, (flags), (name), &revivals_)); \
 		if (fd_ >= 0) \

@@ -30,6 +30,7 @@ ALIAS(ftruncate64, ftruncate);
 
 EXPORT int truncate(const char *path, off_t length)
 {
+	struct patience patience = {0};
 	struct plain plain;
 	int64_t size_before;
 	int result, saved_errno;
@@ -41,7 +42,7 @@ EXPORT int truncate(const char *path, off_t length)
 	size_before = plain_size(&plain);
 	do
 		result = REAL(truncate)(path, length);
-	while (result < 0 && files_had_to_wait(AT_FDCWD, path));
+	while (result < 0 && files_had_to_wait(AT_FDCWD, path, &patience));
 	saved_errno = errno;
 	if (result == 0)
 		plain_truncated(&plain, size_before, length);

@@ -55,6 +55,11 @@ on="on $name, while nobody else has the file open$pieces"
 touch a.log 'a"b.log'
 mkdir -p dir.log sub
 ln -s ../a.log sub/link.txt
+# They are what a file comes down to where a guardian can be started.
+[ -e "$PREALLOCATE_BUILDDIR/.libs/libpreallocate.so" ] || name=
+if [ -n "$name" ] && "$PREALLOCATE" match -m a.log a.log | grep 'would find it among its children'; then
+	name=
+fi
 if [ -n "$name" ]; then
 	prints "a file that a rule matches" 0 "a.log: mode auto: $on
 $(by -m "*.log mode=auto $defaults")" match -m '*.log' a.log
@@ -79,8 +84,29 @@ $(by -m "*.log mode=auto exclusive=assume prealloc-size=128M prealloc-align=1M i
   {\"path\": \"b.txt\", \"resolved\": \"$SCRATCH/b.txt\", \"managed\": false, \"mode\": \"off\", \
 \"reason\": \"no rule matches\"}
 ]"
+	# The first descriptors that are free are those that it is handed.
+	for closed in '3>&- 4>&-' '3>&- 4</dev/null' '3</dev/null 4>&-' '3</dev/null 4</dev/null'; do
+		is "a guardian, $closed" "$(eval "\"\$PREALLOCATE\" match -m a.log a.log $closed" | head -n 1)" \
+			"a.log: mode auto: $on"
+	done
+	mkdir own.d own.d/.libs
+	cp "$PREALLOCATE" own.d/preallocate
+	cp "$PREALLOCATE_BUILDDIR/.libs/libpreallocate.so" own.d/.libs/
+	comes_to() {
+		is "a guardian that $1" "$(own.d/preallocate match -m a.log a.log | head -n 1)" \
+			"a.log: mode keep: falls back to keep: no guardian ($SCRATCH/own.d/.libs/../preallocate-guardian: $2)"
+	}
+	: >own.d/preallocate-guardian
+	comes_to "may not be executed" "Permission denied"
+	chmod 722 own.d/preallocate-guardian
+	comes_to "others may write" \
+		"it isn't a regular file of root's or of the library's owner that nobody else can write"
+	printf '#!/bin/true\n' >own.d/preallocate-guardian
+	chmod 711 own.d/preallocate-guardian
+	comes_to "is none" "it is no guardian, or one of another version than the library: start the program again, \
+or install both anew"
 else
-	skip "files that rules match" "this filesystem isn't one where leases are trusted"
+	skip "files that rules match" "this filesystem isn't one where leases are trusted, or there is no guardian"
 fi
 prints "no rule matches" 1 "a.log: not managed: no rule matches" match -m '*.txt' a.log
 prints "mode=off" 1 "a.log: not managed: the rule says so

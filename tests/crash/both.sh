@@ -67,7 +67,7 @@ left() { # DUE FILES FILE
 	sed "s/^/$1 /" "$SCRATCH/left" >>"$SCRATCH/totals"
 	case $1 in
 	exact) grep -Ev '^(exact|unsynced-exact|unsynced-absent) ' "$SCRATCH/left" ;;
-	block) grep -Ev '^(exact|block|unsynced-exact|unsynced-absent) ' "$SCRATCH/left" ;;
+	block) grep -Ev '^(exact|block|open|unsynced-exact|unsynced-absent) ' "$SCRATCH/left" ;;
 	esac
 	marked "$3"*
 }

@@ -176,9 +176,25 @@ library=$LIBRARY
 
 # --- limits ---
 
-for kib in 3000 5000 7000 9000 12000 20000; do
-	# shellcheck disable=SC2016
-	unnoticed "RLIMIT_AS: $kib KiB" bash -c 'ulimit -v $1; shift; exec "$@"' limit "$kib"
+# shellcheck disable=SC2016 # for the shell that is started
+within=(bash -c 'ulimit -v $1; shift; exec "$@"' limit)
+# The least, in KiB, that the program without the library lives with.
+least_address_space() {
+	local too_little=0 enough=65536 half
+
+	while [ $((enough - too_little)) -gt 32 ]; do
+		half=$(((enough + too_little) / 2))
+		run_subject plain "${within[@]}" "$half"
+		if cmp -s "$SCRATCH/plain.out" "$SCRATCH/free.out"; then enough=$half; else too_little=$half; fi
+	done
+	echo "$enough"
+}
+run_subject plain env
+cp "$SCRATCH/plain.out" "$SCRATCH/free.out"
+least=$(least_address_space)
+# libpreallocate(7) says that the library itself takes that much.
+for more in 512 1024 2048 4096 8192 16384; do
+	unnoticed "RLIMIT_AS: what the program needs, and $more KiB" "${within[@]}" $((least + more))
 done
 for fds in 5 6 7 8 9 10 12 16; do
 	unnoticed "RLIMIT_NOFILE: $fds" prlimit "--nofile=$fds"

@@ -9,7 +9,8 @@
  *
  *	exact		ends with the last byte that must be there, or with a later written one
  *	absent		isn't there, and needn't be
- *	block		NULs after that, up to a block's end
+ *	block		NULs after what must be there, up to a block's end
+ *	open		NULs after what needn't be there, up to a block's end
  *	hollow		ends where a record does, but its last bytes aren't there
  *	nuls		NULs after that, up to somewhere else
  *	lost		something is missing that must be there, or bytes are none of ours
@@ -116,7 +117,9 @@ static const char *judge(struct expectation *expected, const char *bytes, size_t
 		return "exact";
 	if (ends_a_record(expected, size))
 		return "hollow";
-	return size % block == 0 && size - end < block ? "block" : "nuls";
+	if (size % block != 0 || size - end >= block)
+		return "nuls";
+	return end > expected->least ? "open" : "block";
 }
 
 static int check(const char *path, const struct acknowledged *least,

@@ -4,7 +4,9 @@
 
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 
 /* Another process says which locks it would meet. */
 static void tell_locks(void)
@@ -142,6 +144,65 @@ static void own_lease(void)
 	finish(fd);
 }
 
+static void do_nothing(int number)
+{
+	(void)number;
+}
+
+/* Holds a lease on it until it is killed. */
+static pid_t hold_lease(const char *name)
+{
+	int ready[2];
+	char byte;
+	pid_t child;
+
+	if (pipe(ready) < 0)
+		_exit(98);
+	child = fork();
+	if (child == 0) {
+		int fd = open(name, O_RDWR | O_CREAT, 0600);
+
+		signal(SIGIO, SIG_IGN);
+		byte = fcntl(fd, F_SETLEASE, F_WRLCK) == 0 ? 'y' : 'n';
+		if (write(ready[1], &byte, 1) == 1)
+			pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	CALL(read(ready[0], &byte, 1) == 1 && byte == 'y');
+	close(ready[0]);
+	return child;
+}
+
+/*
+ * Somebody else's lease is the program's own business. Were it waited for as a guardian's is, each open
+ * would take a second.
+ */
+static void somebodys_lease(const char *name)
+{
+	pid_t child = hold_lease(name);
+	struct itimerval often = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
+	struct timespec began, ended;
+	int fd;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	for (int i = 0; i < 12; i++)
+		CALL(open(name, O_RDONLY | O_NONBLOCK));
+	CALL(openat(AT_FDCWD, name, O_RDWR | O_NONBLOCK | O_APPEND));
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	say("  at once: %d\n", ended.tv_sec - began.tv_sec < 8);
+	/* A signal interrupts the wait for it. */
+	sigaction(SIGALRM, &(struct sigaction){.sa_handler = do_nothing}, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	CALL(open(name, O_RDONLY));
+	CALL(truncate(name, 10));
+	setitimer(ITIMER_REAL, &never, NULL);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	fd = (int)CALL(open(name, O_RDONLY | O_NONBLOCK));
+	CALL(close(fd));
+}
+
 void transcript(int argc, char **argv)
 {
 	(void)argc, (void)argv;
@@ -150,4 +211,7 @@ void transcript(int argc, char **argv)
 	whole_and_closed();
 	questions();
 	own_lease();
+	section("somebodys");
+	somebodys_lease(file);
+	somebodys_lease("somebodys.unmatched");
 }

@@ -109,6 +109,25 @@ static void tell_descriptors(void)
 	printf("%d of 64\n", count + 4);
 }
 
+/* Of the library alone, and with what it shares with the guardian. */
+static void tell_address_space(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long from, to, library = 0, shared = 0;
+	char line[4096];
+
+	while (maps && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx", &from, &to) != 2)
+			continue;
+		if (strstr(line, "/libpreallocate.so"))
+			library += to - from;
+		else if (strstr(line, "/memfd:preallocate"))
+			shared += to - from;
+	}
+	printf("%s, %s\n", library == 0 ? "none" : library <= 512 << 10 ? "512 KiB" : "more",
+	       shared == 0 ? "none" : shared <= 5 << 20 ? "5 MiB" : "more");
+}
+
 static void tell_seccomp(void)
 {
 	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
@@ -182,6 +201,7 @@ static const struct {
 	{"bare-append", tell_bare_append, O_RDWR | O_APPEND},
 	{"fdinfo", tell_fdinfo, O_RDWR | O_APPEND},
 	{"descriptors", tell_descriptors, O_RDWR},
+	{"address-space", tell_address_space, O_RDWR},
 	{"seccomp", tell_seccomp, O_RDWR},
 	{"write-only", tell_extended, O_WRONLY},
 	{"read-write", tell_extended, O_RDWR},
