@@ -72,8 +72,21 @@ check_marks() { # DESCRIPTION TYPE
 	fi
 }
 
+# XFS gives back what it has allocated past the end by itself when space is short, but not of a file that space was
+# preallocated for: that of a writer which happens to stand still then is missed.
+fills_anew() { # TYPE COUNT SIZE RUN LEAST
+	local i
+
+	for ((i = 0; i < 3 && wrote < $5; i++)); do
+		diag "$1, $4, $3: $wrote bytes by $2, at least $5 without"
+		release_filesystem
+		with_filesystem "$1" "$(size_for "$1")" && fill_by "$4" "$2" || return
+		wrote=$("$FILLER" -t "$TALLY")
+	done
+}
+
 filled() { # TYPE COUNT PREALLOC-SIZE
-	local type=$1 count=$2 size=$3 run plain_wrote=0 wrote
+	local type=$1 count=$2 size=$3 run plain_wrote=0 wrote least
 
 	# shellcheck disable=SC2034 # run.sh's
 	run_options=(--prealloc-size "$size")
@@ -88,8 +101,10 @@ filled() { # TYPE COUNT PREALLOC-SIZE
 		if [ "$run" = plain ]; then
 			plain_wrote=$wrote
 		else
-			check "$type, mode $run, $size: as much fits as without, by $count" \
-				test "$wrote" -ge $((plain_wrote - count * MiB))
+			least=$((plain_wrote - count * MiB))
+			[ "$type" != xfs ] || [ "$count" -eq 1 ] ||
+				fills_anew "$type" "$count" "$size" "$run" "$least"
+			check "$type, mode $run, $size: as much fits as without, by $count" test "$wrote" -ge "$least"
 		fi
 		check "$type, $run, $size: nothing is missing, by $count" is_all_there "$count"
 		check "$type, $run, $size: nothing is left behind, by $count" nothing_is_left "$count"
