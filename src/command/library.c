@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "command/library.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "claim/helper.h"
@@ -56,10 +58,33 @@ static bool is_preloaded(const char *list, const char *path)
 	return false;
 }
 
+/*
+ * The library by a path in which glibc's loader alone replaces $LIB by the name of a directory (ld.so(8)), from there
+ * up to the root and down again. musl's finds no such file and goes on without it; the library itself it would load,
+ * and fail. False: this loader doesn't come to the library by it.
+ */
+static bool name_for_glibc(const char *library, char *path, size_t size)
+{
+#define IN_USR "/usr/$LIB"
+#define TO_ROOT "/../../.."
+	void *handle = dlopen(IN_USR, RTLD_LAZY | RTLD_LOCAL);
+	/* The error names the directory: how the loader understands it. */
+	const char *replaced = handle ? NULL : dlerror();
+	struct stat by_name, itself;
+
+	if (handle)
+		dlclose(handle);
+	return replaced &&
+	       (size_t)snprintf(path, size, "%.*s" TO_ROOT "%s", (int)strcspn(replaced, ":"), replaced, library) < size &&
+	       stat(path, &by_name) == 0 && stat(library, &itself) == 0 && by_name.st_dev == itself.st_dev &&
+	       by_name.st_ino == itself.st_ino &&
+	       (size_t)snprintf(path, size, IN_USR TO_ROOT "%s", library) < size;
+}
+
 int library_preload(void)
 {
 	const char *inherited = getenv("LD_PRELOAD");
-	char path[PATH_MAX];
+	char path[PATH_MAX], named[PATH_MAX];
 	char *list = NULL;
 	int error = find_library(path, sizeof(path));
 
@@ -73,9 +98,11 @@ int library_preload(void)
 			 "elsewhere", path);
 		return STATUS_TROUBLE;
 	}
-	if (inherited && is_preloaded(inherited, path))
+	if (!name_for_glibc(path, named, sizeof(named)))
+		strcpy(named, path);
+	if (inherited && (is_preloaded(inherited, path) || is_preloaded(inherited, named)))
 		return 0;
-	if (asprintf(&list, "%s%s%s", path, inherited && *inherited ? ":" : "",
+	if (asprintf(&list, "%s%s%s", named, inherited && *inherited ? ":" : "",
 		     inherited ? inherited : "") < 0 || setenv("LD_PRELOAD", list, 1)) {
 		complain("LD_PRELOAD can't be set: %s", strerror(errno));
 		return STATUS_TROUBLE;

@@ -6,6 +6,8 @@
 . "$(dirname "$0")/common.sh"
 
 library=$PREALLOCATE_BUILDDIR/.libs/libpreallocate.so
+# Which glibc alone understands.
+named='/usr/$LIB/../../..'$library
 environment() { # VARIABLE run-options...
 	local variable=$1
 	shift
@@ -13,13 +15,20 @@ environment() { # VARIABLE run-options...
 }
 
 # What the program gets.
-is "the library is preloaded" "$(environment LD_PRELOAD -m x)" "$library"
+is "the library is preloaded" "$(environment LD_PRELOAD -m x)" "$named"
 is "in front of what is there" \
 	"$(LD_PRELOAD=libnone.so:libtwo.so environment LD_PRELOAD -m x 2>/dev/null)" \
-	"$library:libnone.so:libtwo.so"
-is "an empty LD_PRELOAD is like none" "$(LD_PRELOAD='' environment LD_PRELOAD -m x)" "$library"
+	"$named:libnone.so:libtwo.so"
+is "an empty LD_PRELOAD is like none" "$(LD_PRELOAD='' environment LD_PRELOAD -m x)" "$named"
 is "once, in a run within a run" \
-	"$("$PREALLOCATE" run -m x -- "$PREALLOCATE" run -m y -- sh -c 'echo "$LD_PRELOAD"')" "$library"
+	"$("$PREALLOCATE" run -m x -- "$PREALLOCATE" run -m y -- sh -c 'echo "$LD_PRELOAD"')" "$named"
+is "nor again, where somebody has named it" "$(LD_PRELOAD=$library environment LD_PRELOAD -m x)" "$library"
+if musl-gcc -o "$SCRATCH/child" -x c - 2>/dev/null <<<'int main(void) { return 7; }'; then
+	"$PREALLOCATE" run -m x -- sh -c '"$1" && :' child "$SCRATCH/child" 2>"$SCRATCH/err"
+	is "a child of musl runs without it" "$? $(cat "$SCRATCH/err")" "7 "
+else
+	skip "a child of musl runs without it" "no musl-gcc"
+fi
 check "the library is really loaded" \
 	"$PREALLOCATE" run -m x -- grep -q libpreallocate /proc/self/maps
 is "-m becomes a rule" "$(environment PREALLOCATE_RULES -m '*.log')" "*.log"
