@@ -410,17 +410,19 @@ static int start(const char *library)
 	return ret;
 }
 
+static bool would_show(void)
+{
+	session.why = spawn_would_show() ? "the program, or the PID 1 of its process namespace, would find it among its "
+					   "children; give the container an init"
+					 : NULL;
+	return session.why;
+}
+
 int session_try(void)
 {
 	const char *library = session_find_guardian(session.guardian_path, sizeof(session.guardian_path));
 
-	session.why = NULL;
-	if (spawn_would_show()) {
-		session.why = "the program, or the PID 1 of its process namespace, would find it among its children; "
-			      "give the container an init";
-		return -ECHILD;
-	}
-	return start(library);
+	return would_show() ? -ECHILD : start(library);
 }
 
 const char *session_why(int ret)
@@ -430,21 +432,24 @@ const char *session_why(int ret)
 
 int session_start(void)
 {
+	unsigned int failures = session.failures;
 	int ret;
 
-	if (session.failures >= MAX_FAILURES)
+	if (failures >= MAX_FAILURES)
 		return -ECHILD;
+	if (would_show()) {
+		session.failures = MAX_FAILURES;
+		return -ECHILD;
+	}
 	ret = session_try();
 	if (ret == 0)
 		return 0;
 	/* Who isn't trusted now may be later: the program becomes one user, say. */
-	if (ret == -ETIMEDOUT || ret == -ECHILD)
-		session.failures = MAX_FAILURES;
-	else if (ret != -EPERM || !session.why)
-		session.failures++;
-	if (ret != -ECHILD && !session.told)
+	session.failures = ret == -ETIMEDOUT ? MAX_FAILURES : ret == -EPERM && session.why ? failures : failures + 1;
+	if (!session.told)
 		log_warn("no guardian (%s: %s): files work in mode keep; see that it can be started, "
-			 "or write mode=keep", session.guardian_path, session_why(ret));
-	session.told |= ret != -ECHILD;
+			 "or write mode=keep",
+			 session.guardian_path, session_why(ret));
+	session.told = true;
 	return -ECHILD;
 }
