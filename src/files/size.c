@@ -331,7 +331,8 @@ static bool fallocate_held(struct description *description, int fd, int mode, of
 	if (!description_hold(description, fd))
 		return false;
 	slot = atomic_load(&description->slot);
-	done = slot_is_extended(slot) && engage_is_behind(description, fd) &&
+	/* XFS reads what was allocated, not what was written ahead, at offsets and lengths that aren't a sector's, too. */
+	done = slot_is_extended(slot) && !atomic_load(&description->direct) && engage_is_behind(description, fd) &&
 	       fallocate_extended(description, slot, fd, mode, offset, bytes, call, result);
 	description_let_go(description);
 	return done;

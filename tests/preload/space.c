@@ -53,6 +53,27 @@ static void posix_allocate(void)
 	finish(fd);
 }
 
+/* Whether blocks are allocated or written is told by a read that isn't aligned. */
+static void allocate_direct(void)
+{
+	void *block;
+	int fd;
+
+	section("direct");
+	fd = (int)CALL(open(file, O_RDWR | O_CREAT | O_DIRECT, 0640));
+	if (fd < 0 || posix_memalign(&block, 4096, 4096) != 0)
+		return;
+	fill(block, 4096, 2);
+	CALL(write(fd, block, 4096));
+	CALL(write(fd, block, 4096));
+	EXTENDED(fd);
+	CALL(fallocate(fd, 0, 12049, 1));
+	CALL(pread(fd, block, 3858, 8192));
+	free(block);
+	CALL(close(fd));
+	state_of(file);
+}
+
 static void keep_size(void)
 {
 	int fd = start("keep-size", O_RDWR);
@@ -250,6 +271,7 @@ void transcript(int argc, char **argv)
 	allocate(O_RDWR);
 	allocate(O_WRONLY | O_APPEND);
 	posix_allocate();
+	allocate_direct();
 	keep_size();
 	keep_size_stays();
 	keep_size_goes(false);

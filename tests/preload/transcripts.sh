@@ -18,6 +18,7 @@ SMALL='prealloc-size=64k prealloc-align=4k idle=10s'
 declare -A rules=(
 	[zero]='mode=zero idle=10s'
 	[zero-small]="mode=zero $SMALL"
+	[write-small]="mode=write $SMALL"
 	[keep]="mode=keep"
 	[keep-small]="mode=keep $SMALL"
 	[off]='mode=off'
@@ -113,7 +114,9 @@ transcript() { # WHERE PROGRAM arguments...
 		return
 	fi
 	check "$where$*: without the library" says_something || tail -n 5 "$SCRATCH/plain.out"
-	for variant in zero-small zero keep-small keep auto off; do
+	for variant in zero-small zero keep-small keep auto off write-small; do
+		# What is written ahead shows where the program allocates behind it, if anywhere.
+		[ "$variant $1" = "write-small space" ] || [ "$variant" != write-small ] || continue
 		run "$variant" "$@"
 		check "$where$*: $variant" same "$variant"
 	done
