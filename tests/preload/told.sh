@@ -76,6 +76,18 @@ locks_name() {
 	printf '%02x:%02x:%d' "$(stat -c %Hd "$1")" "$(stat -c %Ld "$1")" "$(stat -c %i "$1")"
 }
 
+other_libc() {
+	if musl-gcc -o "$SCRATCH/other" -x c - 2>/dev/null <<<'int main(void) { return 7; }'; then
+		# shellcheck disable=SC2016 # for the shell that is started
+		"$PREALLOCATE" run -m x -- sh -c '"$1" || exit' other "$SCRATCH/other" 2>"$SCRATCH/out"
+		is "libc: runs without it" "$? $(cat "$SCRATCH/out")" "7 "
+		LD_PRELOAD=$PREALLOCATE_BUILDDIR/.libs/libpreallocate.so "$SCRATCH/other" 2>/dev/null
+		is "libc: by the path alone it doesn't start" "$?" 127
+	else
+		skip "libc: runs without it" "no musl-gcc"
+	fi
+}
+
 static_program() {
 	local program
 
@@ -117,6 +129,7 @@ from_outside
 run_options=(--prealloc-size 4M --idle 500ms)
 row ctime zero ctime "mtime stays, ctime stays" "mtime stays, ctime moves"
 release_filesystem
+other_libc
 static_program
 run_options=(--prealloc-size 4M --idle 30s)
 on_tmpfs
