@@ -278,15 +278,19 @@ static int prove_and_cut(struct claimed *claimed, int64_t *covered)
 /*
  * Where what an interrupted write has written ends at the latest, after the cut; INT64_MAX: all of
  * it is there, or still to come. Who continues the thread between claimed_write_has_come and the cut has it
- * write what is cut at once.
+ * write what is cut at once: then the offset is behind the end. Behind the cut it is there, wherever its thread
+ * finds the offset later, which others' appends move.
  */
 static int64_t interrupted_end(const struct claimed *claimed)
 {
+	off_t offset = claimed->write_end > 0 ? sys.lseek(claimed->fd, 0, SEEK_CUR) : -1;
 	struct stat st;
 
-	if (claimed->write_end > 0 && !claimed_write_has_come(claimed))
+	if (claimed->write_end > 0 && offset == claimed->write_offset)
 		return INT64_MAX;
-	return sys.fstat(claimed->fd, &st) < 0 ? 0 : st.st_size;
+	if (sys.fstat(claimed->fd, &st) < 0)
+		return 0;
+	return offset >= 0 && offset <= st.st_size ? INT64_MAX : st.st_size;
 }
 
 /*
