@@ -103,6 +103,9 @@ static int record(struct description *description, struct claim_slot *slot, bool
 
 	engage_fill_request(description, &request, 0, 0);
 	ret = claim_record(slot, &request, open);
+	/* It is settled. Tried again at once, it would come to the same: no room below RLIMIT_FSIZE. */
+	if (ret < 0 && ret != -EAGAIN)
+		engage_pause(description, KEEP_FAILED);
 	errno = saved_errno;
 	return ret;
 }

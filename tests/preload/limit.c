@@ -150,6 +150,29 @@ static void of_nothing(void)
 	finish(fd);
 }
 
+/* Zeroes over the byte that tells where the data end, and no room to record that they do. */
+static void no_room_to_record(void)
+{
+	static const char zeroes[300];
+	int fd;
+
+	section("zeroes");
+	fd = (int)CALL(open(file, O_RDWR | O_CREAT, 0600));
+	limit_to(9000);
+	for (int i = 0; i < 7; i++)
+		CALL(write(fd, bytes, 1000));
+	CALL(fsync(fd));
+	for (int i = 0; i < 4; i++) {
+		CALL(lseek(fd, -100, SEEK_END));
+		CALL(write(fd, zeroes, sizeof(zeroes)));
+		CALL(write(fd, bytes, 1));
+	}
+	CALL(signals);
+	limit_to(RLIM_INFINITY);
+	append(fd);
+	finish(fd);
+}
+
 void transcript(int argc, char **argv)
 {
 	struct sigaction action = {.sa_handler = count};
@@ -164,4 +187,5 @@ void transcript(int argc, char **argv)
 	jumps(O_APPEND);
 	allocated_ahead();
 	of_nothing();
+	no_room_to_record();
 }
